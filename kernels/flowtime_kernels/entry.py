@@ -1,0 +1,8 @@
+"""The kernels that callers run, in one place: importing this declares them, calling one compiles it."""
+
+from __future__ import annotations
+
+from flowtime_kernels.blocks import run_plan
+from flowtime_kernels.lanes import LANES, run_lanes
+
+__all__ = ["LANES", "run_lanes", "run_plan"]

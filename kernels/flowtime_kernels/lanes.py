@@ -1,0 +1,197 @@
+"""Many scenarios at once: bins outermost, LANES scenarios side by side in each operation.
+
+A column of one bin is LANES neighbouring values.  Only what later bins look back at is kept: each
+column is a ring of ``mask + 1`` bins (a power of two), so that a block of scenarios stays in the L2
+cache however long the horizon.  Series that no override reaches are read from ``uniform``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtime_kernels import opcodes as op
+from flowtime_kernels import scalars, table
+from flowtime_kernels.elementwise import binary_row, if_row, service_row, unary_row
+from flowtime_kernels.jit import njit
+
+__all__ = ["LANES", "run_lanes"]
+
+Row = NDArray[np.float64]
+Grid = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Offset = np.uint64
+
+# Wide enough that the choice of an operation costs little per scenario, narrow enough for the cache.
+LANES = 64
+WIDE = np.uint64(LANES)
+
+
+@njit
+def _at(column: int, rings: Indices, t: int) -> Offset:
+    """Offset of the lanes of a column at bin t; bins before 0 hold its initial value."""
+    return np.uint64(rings[0, column] + (t & rings[1, column]) * LANES)
+
+
+@njit
+def _spread(value: float, buf: Row, out: Offset) -> None:
+    for i in range(WIDE):
+        buf[out + i] = value
+
+
+@njit
+def _operand(column: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row) -> Offset:
+    source = rings[2, column]
+    if source < 0:
+        place = _at(column, rings, t)
+    else:
+        place = np.uint64(scratch)
+        _spread(uniform[source, t], buf, place)
+    return place
+
+
+@njit
+def _convolve(ops: Indices, j: int, rings: Indices, params: Row, t: int, buf: Row, out: Offset) -> None:
+    _spread(0.0, buf, out)
+    for k in range(min(ops[j, table.LENGTH], t + 1)):
+        sample = _at(ops[j, table.IN0], rings, t - k)
+        tap = params[ops[j, table.PARAM] + k]
+        for i in range(WIDE):
+            buf[out + i] += scalars.safe(buf[sample + i]) * tap
+
+
+@njit
+def _accumulate(code: int, alpha: float, first: bool, buf: Row, x: Offset, previous: Offset, out: Offset) -> None:
+    if code == op.CUMSUM:
+        for i in range(WIDE):
+            buf[out + i] = (0.0 if first else buf[previous + i]) + scalars.safe(buf[x + i])
+    else:
+        for i in range(WIDE):
+            level = math.nan if first else buf[previous + i]
+            buf[out + i] = scalars.next_ema(level, buf[x + i], alpha)
+
+
+@njit
+def _queue(buf: Row, inflow: Offset, outflow: Offset, loss: Offset, previous: Offset, out: Offset) -> None:
+    for i in range(WIDE):
+        buf[out + i] = scalars.queue_step(buf[previous + i], buf[inflow + i], buf[outflow + i], buf[loss + i])
+
+
+# One result a loop below: the compiler gives up on vectors where more rows might overlap.
+@njit
+def _line(buf: Row, x: Offset, y: Offset, previous: Offset, served: Offset, depth: Offset) -> None:
+    for i in range(WIDE):
+        buf[served + i] = scalars.minimum(buf[x + i] + buf[previous + i], buf[y + i])
+    for i in range(WIDE):
+        buf[depth + i] = scalars.queue_step(buf[previous + i], buf[x + i], buf[served + i], 0.0)
+
+
+@njit
+def _serve(
+    buf: Row, x: Offset, y: Offset, z: Offset, previous: Offset, served: Offset, lost: Offset, depth: Offset
+) -> None:
+    for i in range(WIDE):
+        buf[lost + i] = scalars.work_lost(buf[z + i], scalars.work_present(buf[previous + i], buf[x + i]))
+    for i in range(WIDE):
+        left = scalars.work_present(buf[previous + i], buf[x + i]) - buf[lost + i]
+        buf[served + i] = scalars.work_served(buf[y + i], left)
+    for i in range(WIDE):
+        left = scalars.work_present(buf[previous + i], buf[x + i]) - buf[lost + i]
+        buf[depth + i] = left - buf[served + i]
+
+
+@njit
+def _run_timed(ops: Indices, j: int, rings: Indices, params: Row, t: int, loads: Grid, buf: Row) -> None:
+    code = ops[j, table.CODE]
+    source = ops[j, table.IN0]
+    length = ops[j, table.LENGTH]
+    first = ops[j, table.PARAM]
+    out = _at(ops[j, table.OUT0], rings, t)
+    if code == op.LANE_LOAD:
+        for i in range(WIDE):
+            buf[out + i] = loads[length, t, i]
+    elif code == op.CONV:
+        _convolve(ops, j, rings, params, t, buf, out)
+    elif code != op.SHIFT:
+        previous = _at(ops[j, table.OUT0], rings, t - 1)
+        _accumulate(code, params[first], t == 0, buf, _at(source, rings, t), previous, out)
+    elif t < length:
+        _spread(params[first], buf, out)
+    else:
+        unary_row(op.COPY, buf, _at(source, rings, t - length), out, WIDE)
+
+
+@njit
+def _run_flow(
+    ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row
+) -> None:
+    code = ops[j, table.CODE]
+    x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
+    y = _operand(ops[j, table.IN1], rings, uniform, t, scratch + LANES, buf)
+    out0 = _at(ops[j, table.OUT0], rings, t)
+    out1 = _at(ops[j, table.OUT1], rings, t)
+    out2 = _at(ops[j, table.OUT2], rings, t)
+    previous = _at(ops[j, table.OUT2], rings, t - 1)
+    if code == op.LINE:
+        _line(buf, x, y, previous, out1, out2)
+        if ops[j, table.LENGTH] == 1:
+            binary_row(op.ADD, buf, x, previous, out0, WIDE)
+    else:
+        z = _operand(ops[j, table.IN2], rings, uniform, t, scratch + 2 * LANES, buf)
+        if code == op.SERVE:
+            _serve(buf, x, y, z, previous, out0, out1, out2)
+        elif code == op.QUEUE:
+            _queue(buf, x, y, z, _at(ops[j, table.OUT0], rings, t - 1), out0)
+        elif code == op.SERVICE:
+            service_row(buf, x, y, z, out0, out1, out2, WIDE)
+        else:
+            if_row(buf, x, y, z, out0, WIDE)
+
+
+@njit
+def _run_plain(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
+    code = ops[j, table.CODE]
+    x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
+    out = _at(ops[j, table.OUT0], rings, t)
+    if code < op.BINARY_FIRST:
+        unary_row(code, buf, x, out, WIDE)
+    else:
+        y = _operand(ops[j, table.IN1], rings, uniform, t, scratch + LANES, buf)
+        binary_row(code, buf, x, y, out, WIDE)
+
+
+@njit
+def run_lanes(
+    ops: Indices,
+    rings: Indices,
+    params: Row,
+    uniform: Grid,
+    loads: NDArray[np.float64],
+    picks: Indices,
+    buf: Row,
+    out: NDArray[np.float64],
+) -> None:
+    """Evaluate ``ops`` for up to LANES scenarios and keep the columns ``picks``.
+
+    ``ops`` (ops, table.WIDTH) in order of execution; ``rings`` (3, columns + 1): offset and mask of each
+    lane column in ``buf`` and its row in ``uniform`` (-1: it varies), the last column being scratch;
+    ``uniform`` (rows, bins); ``loads`` (series, bins, LANES): overrides that are series; ``buf`` has its
+    rings filled with the values before bin 0 and its per-scenario scalars in place; ``out`` (scenarios,
+    picks, bins) receives the picked columns of the first ``scenarios`` lanes.
+    """
+    scratch = rings[0, rings.shape[1] - 1]
+    for t in range(out.shape[2]):
+        for j in range(ops.shape[0]):
+            code = ops[j, table.CODE]
+            if code < op.IF:
+                _run_plain(ops, j, rings, uniform, t, scratch, buf)
+            elif op.TIMED_FIRST <= code < op.FLOW_FIRST:
+                _run_timed(ops, j, rings, params, t, loads, buf)
+            else:
+                _run_flow(ops, j, rings, uniform, t, scratch, buf)
+        for p in range(picks.size):
+            row = _operand(picks[p], rings, uniform, t, scratch, buf)
+            for s in range(out.shape[0]):
+                out[s, p, t] = buf[row + np.uint64(s)]

@@ -1,0 +1,197 @@
+"""A compiled model: planned once, evaluated many times."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from flowtime.engine.ir import Flow
+from flowtime.engine.kernel_cache import Kernels, load_kernels
+from flowtime.engine.lowering import lower_model
+from flowtime.engine.ordering import SameBinCycle
+from flowtime.engine.overrides import Overrides, Resolved, Scale, resolve_overrides, unknown_name
+from flowtime.engine.plan import BLOCK_BINS, Plan, plan_flow, schedule
+from flowtime.engine.result import Buffer, Result
+from flowtime.engine.stations import Station, stations
+from flowtime.engine.support import unsupported
+from flowtime.errors import CompileError, Fault, ParameterError
+from flowtime.model import Model
+from flowtime.model.naming import synthesised
+from flowtime.model.spec import FloatArray
+
+__all__ = ["CompiledModel", "Workspace", "compile_model"]
+
+
+def compile_model(model: Model, *, outputs: Sequence[str] | None = None) -> CompiledModel:
+    """Plan a model for evaluation.
+
+    ``outputs`` names the series and metrics (``node.metric``) to keep; what they do not need is neither
+    computed nor stored.  Without it every series is kept and every metric can be had.
+
+    Raises CompileError with all faults: ``compile.unsupported`` for fields that this version does not
+    evaluate, ``compile.same_bin_cycle`` for series that wait for each other within one bin.
+    """
+    faults = unsupported(model)
+    if faults:
+        raise CompileError(faults)
+    flow = lower_model(model)
+    order = schedule(flow, (*flow.names.values(), *flow.metrics.values()), metrics=True)
+    if order.cycles:
+        raise CompileError(_cycle_fault(model, flow, cycle) for cycle in order.cycles)
+    return CompiledModel(model, flow, None if outputs is None else output_columns(flow, outputs))
+
+
+def output_columns(flow: Flow, outputs: Iterable[str]) -> dict[str, int]:
+    """Map names of series or metrics to columns; raises ParameterError ``parameter.unknown_output``."""
+    found: dict[str, int] = {}
+    for name in outputs:
+        column = flow.names.get(name, flow.metrics.get(name))
+        if column is None:
+            known = (*flow.names, *flow.metrics)
+            raise unknown_name("series or metric", name, known, code="parameter.unknown_output")
+        found[name] = column
+    return found
+
+
+class CompiledModel:
+    """A model with its plan.
+
+    Immutable from outside and safe to share between threads: each ``evaluate`` has a buffer of its own.
+    To reuse one, take a ``workspace()`` a thread.
+    """
+
+    def __init__(self, model: Model, flow: Flow, outputs: dict[str, int] | None) -> None:
+        self.model = model
+        self.flow = flow
+        self.outputs = outputs
+        self.kernels: Kernels = load_kernels()
+        self.stations: tuple[Station, ...] = stations(model.spec, synthesised(model.spec))
+        self._plans: dict[tuple[frozenset[int], int], Plan] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Ids of the inputs (const and pmf nodes) that ``evaluate`` lets one override."""
+        return tuple(self.flow.parameters)
+
+    def station(self, node: str) -> Station:
+        """Return a topology node of the model with its bindings resolved."""
+        return next(station for station in self.stations if station.id == node)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan without overrides."""
+        return self.plan_for(())
+
+    def evaluate(self, overrides: Overrides | None = None, *, block_bins: int | None = None) -> Result:
+        """Compute every kept series over the whole grid.
+
+        ``overrides`` maps inputs to a number for all bins, a ``Scale`` or a series (bins,).  ``block_bins``
+        sets how many bins are computed at a time; it changes no byte of the result.  Raises
+        ParameterError for overrides that do not fit.
+        """
+        resolved = resolve_overrides(self.flow, overrides)
+        plan = self.plan_for(resolved, block_bins)
+        return self._run(plan, Buffer.fresh(plan), resolved)
+
+    def workspace(self) -> Workspace:
+        """Return a buffer to evaluate in again and again, for one thread."""
+        return Workspace(self)
+
+    def plan_for(self, resolved: Sequence[Resolved], block_bins: int | None = None) -> Plan:
+        """Return the plan for overrides: a scalar input that is given a series needs a row of its own."""
+        block = BLOCK_BINS if block_bins is None else block_bins
+        if block < 1:
+            raise ParameterError(f"block_bins must be at least 1, not {block}", code="parameter.value")
+        full = frozenset(
+            r.column for r in resolved
+            if isinstance(r.value, np.ndarray) and self.flow.columns[r.column].values is None
+        )  # fmt: skip
+        with self._lock:
+            plan = self._plans.get((full, block))
+            if plan is None:
+                plan = self._make_plan(full, block)
+                self._plans[full, block] = plan
+        return plan
+
+    def _make_plan(self, full: frozenset[int], block: int) -> Plan:
+        flow = self.flow
+        names = {**flow.names, **flow.metrics} if self.outputs is None else self.outputs
+        return plan_flow(flow, schedule(flow, tuple(names.values()), metrics=True), block=block, full=full)
+
+    def _run(self, plan: Plan, buffer: Buffer, resolved: Sequence[Resolved]) -> Result:
+        for override in resolved:
+            _apply(plan, buffer, override)
+        buffer.run(self.kernels, plan.steps)
+        return Result(self, buffer)
+
+
+class Workspace:
+    """A reused buffer.  The series of a result are overwritten by the next evaluation in the same workspace."""
+
+    def __init__(self, compiled: CompiledModel) -> None:
+        self._compiled = compiled
+        self._buffers: dict[int, tuple[Plan, Buffer]] = {}
+        self._changed: tuple[Resolved, ...] = ()
+        self._busy = threading.Lock()
+
+    def evaluate(self, overrides: Overrides | None = None) -> Result:
+        """As ``CompiledModel.evaluate``, in this buffer.
+
+        Raises ParameterError ``parameter.workspace_busy`` if another thread is in it.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise ParameterError(
+                "this workspace is in use by another thread",
+                code="parameter.workspace_busy",
+                hint="take a workspace() for each thread",
+            )
+        try:
+            resolved = resolve_overrides(self._compiled.flow, overrides)
+            plan = self._compiled.plan_for(resolved)
+            known = self._buffers.get(id(plan))
+            if known is None:
+                known = (plan, Buffer.fresh(plan))
+                self._buffers[id(plan)] = known
+            buffer = known[1]
+            for override in self._changed:
+                buffer.restore(override.column)
+            self._changed = resolved
+            return self._compiled._run(plan, buffer, resolved)
+        finally:
+            self._busy.release()
+
+
+def _apply(plan: Plan, buffer: Buffer, override: Resolved) -> None:
+    column, value = override.column, override.value
+    if column in plan.row_of:
+        row = buffer.row(plan.row_of[column])
+        base = plan.constants[plan.row_of[column]]
+        row[:] = base * value.factor if isinstance(value, Scale) else value
+    elif column in plan.slot_of:
+        place = plan.slot_of[column]
+        base_value = float(plan.scalars[place - plan.first_scalar])
+        buffer.values[place] = base_value * value.factor if isinstance(value, Scale) else _single(value)
+
+
+def _single(value: float | FloatArray) -> float:
+    # A series never reaches a slot: plan_for gave it a row.
+    return float(value) if not isinstance(value, np.ndarray) else float(value[0])
+
+
+def _cycle_fault(model: Model, flow: Flow, cycle: SameBinCycle) -> Fault:
+    owners = [flow.columns[flow.operations[i].outs[0]].owner for i in cycle.operations]
+    # Each operation waits for the next; several may belong to one series.
+    names = list(dict.fromkeys(name for name in owners if name in flow.names))
+    names = names or list(dict.fromkeys(owners))
+    ring = " -> ".join([*names, names[0]])
+    index = next((i for i, node in enumerate(model.spec.nodes) if node.id in names), None)
+    path = "$.nodes" if index is None else f"$.nodes[{index}]"
+    return model.fault(
+        "compile.same_bin_cycle",
+        f"these series wait for each other within one bin: {ring}",
+        path,
+        hint="let one of them read an earlier bin, with SHIFT(x, 1) or DELAY(x, 1)",
+    )

@@ -1,0 +1,179 @@
+"""Where compiled kernels are kept, and when they are compiled.
+
+Numba names a cached kernel by its own source file alone, not by those of the functions that it calls,
+so a folder shared by two versions would run old code.  Ours is named by everything that a kernel
+depends on: all kernel sources, Numba, NumPy, Python and the processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtime.errors import StorageError
+
+__all__ = ["KernelInfo", "Kernels", "WarmReport", "cache_folder", "clear", "info", "load_kernels", "warm"]
+
+_MARK = "warm"
+_LOCK_SECONDS = 600.0
+
+
+class Kernels(Protocol):
+    """The compiled core as a module."""
+
+    LANES: int
+    run_plan: Callable[..., None]
+    run_lanes: Callable[..., None]
+
+
+class WarmReport(NamedTuple):
+    """What warming did: whether anything had to be compiled, and how long it took."""
+
+    folder: Path
+    compiled: bool
+    seconds: float
+
+
+class KernelInfo(NamedTuple):
+    """What the cache holds for this installation."""
+
+    folder: Path
+    signature: str
+    is_warm: bool
+    files: int
+    bytes: int
+
+
+def cache_folder(root: Path | None = None) -> Path:
+    """The folder of this installation's kernels: below ``root``, else below the user's cache folder."""
+    return (root or _user_cache()) / _signature()
+
+
+def load_kernels(root: Path | None = None) -> Kernels:
+    """Import the compiled core with its cache in our folder, compiling first if nothing is there.
+
+    Once a process has loaded it, its folder stays.  Raises StorageError when the folder can not be made
+    or another process holds it for ten minutes.
+    """
+    loaded = sys.modules.get("flowtime_kernels.entry")
+    if loaded is not None:
+        return loaded
+    folder = cache_folder(root)
+    kernels = _import_kernels(folder)
+    if not (folder / _MARK).exists():
+        warm(root)
+    return kernels
+
+
+def warm(root: Path | None = None) -> WarmReport:
+    """Compile every kernel into the cache, one process at a time; quick when that was done before."""
+    # Here and not at the top: loading the kernels does not need the lock once they are there.
+    from filelock import FileLock, Timeout
+
+    folder = cache_folder(root)
+    begin = time.perf_counter()
+    kernels = _import_kernels(folder)
+    try:
+        with FileLock(folder / "lock", timeout=_LOCK_SECONDS):
+            done = (folder / _MARK).exists()
+            _call_once(kernels)
+            if not done:
+                (folder / _MARK).write_text(f"{_signature()}\n", encoding="ascii")
+    except Timeout as error:
+        raise StorageError(
+            f"another process has been compiling kernels in {folder} for ten minutes",
+            code="storage.locked",
+            hint="end it, or run `flowtime kernels clear` and try again",
+        ) from error
+    return WarmReport(folder, not done, time.perf_counter() - begin)
+
+
+def info(root: Path | None = None) -> KernelInfo:
+    """Say where the kernels are and what is there."""
+    folder = cache_folder(root)
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+    size = sum(path.stat().st_size for path in files)
+    return KernelInfo(folder, folder.name, (folder / _MARK).exists(), len(files), size)
+
+
+def clear(root: Path | None = None) -> int:
+    """Delete the cached kernels of every version; return the number of files that went."""
+    parent = cache_folder(root).parent
+    count = 0
+    for folder in parent.glob("kernels-*"):
+        count += sum(1 for path in folder.rglob("*") if path.is_file())
+        shutil.rmtree(folder)
+    return count
+
+
+def _user_cache() -> Path:
+    given = os.environ.get("FLOWTIME_KERNEL_CACHE_DIR")
+    if given:
+        return Path(given)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "flowtime"
+
+
+def _signature() -> str:
+    spec = find_spec("flowtime_kernels")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in Path(folder).glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    machine = (version("numba"), np.__version__, platform.python_version(), platform.machine(), *folders)
+    digest.update("\n".join(machine).encode())
+    return f"kernels-{digest.hexdigest()[:16]}"
+
+
+def _import_kernels(folder: Path) -> Kernels:
+    import numba
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"the kernel cache {folder} can not be made: {error.strerror}",
+            hint="set FLOWTIME_KERNEL_CACHE_DIR to a folder that you may write to",
+        ) from error
+    before = numba.config.CACHE_DIR
+    # Numba asks for the folder when a kernel is declared; other users of Numba keep theirs.
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        from flowtime_kernels import entry
+    finally:
+        numba.config.CACHE_DIR = before
+    return entry
+
+
+def _call_once(kernels: Kernels) -> None:
+    """Call each kernel on nothing, with arrays of the types that the engine passes."""
+
+    def indices(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, dtype=np.int64)
+
+    def floats(*shape: int) -> NDArray[np.float64]:
+        return np.zeros(shape)
+
+    kernels.run_plan(indices(0, 10), indices(0, 3), indices(3, 1), floats(1), 1, 1, indices(1), floats(4))
+    kernels.run_lanes(
+        indices(0, 10), indices(3, 1), floats(1), floats(1, 1), floats(0, 1, kernels.LANES), indices(0),
+        floats(3 * kernels.LANES), floats(0, 1, 1),
+    )  # fmt: skip

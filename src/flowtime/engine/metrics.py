@@ -1,0 +1,150 @@
+"""Derived metrics of topology nodes, as operations of the plan (reference: engine.md 6).
+
+Undefined is NaN.  A ratio wants a positive, finite denominator; a queue that holds work and serves
+nothing has no waiting time, so its cycle time is undefined too.  Times are in ms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from flowtime.engine.builder import FlowBuilder
+from flowtime.engine.flow_latency import lower_flow_latency
+from flowtime.engine.stations import Station
+from flowtime.model.naming import is_sink
+from flowtime.model.spec import Grid, ModelSpec
+from flowtime_kernels import opcodes as op
+
+__all__ = ["METRIC_UNITS", "bin_milliseconds", "effective_capacity", "lower_metrics"]
+
+_MINUTES_PER_UNIT = {"minutes": 1, "hours": 60, "days": 1440, "weeks": 10080}
+
+METRIC_UNITS: Mapping[str, str] = {
+    "utilization": "ratio",
+    "queueTimeMs": "ms",
+    "latencyMinutes": "minutes",
+    "serviceTimeMs": "ms",
+    "cycleTimeMs": "ms",
+    "flowEfficiency": "ratio",
+    "throughputRatio": "ratio",
+    "attempts": "entities/bin",
+    "retryTax": "ratio",
+    "flowLatencyMs": "ms",
+    "kingmanQueueTimeMs": "ms",
+}
+
+
+def bin_milliseconds(grid: Grid) -> float:
+    """The length of one bin in ms."""
+    if grid.bin_unit == "seconds":
+        return grid.bin_size * 1000.0
+    return grid.bin_size * _MINUTES_PER_UNIT[grid.bin_unit] * 60_000.0
+
+
+def effective_capacity(builder: FlowBuilder, station: Station, columns: Mapping[str, int]) -> int | None:
+    """The column of capacity times parallelism, or None where no capacity is bound.
+
+    Parallelism that is not positive and finite is ignored (engine.md 2.10).
+    """
+    bound = station.series.get("capacity")
+    if bound is None:
+        return None
+    capacity, owner = columns[bound], f"{station.id} effective capacity"
+    servers = station.series.get("parallelism")
+    if servers is not None:
+        factor = builder.emit(op.POSITIVE_OR_ONE, columns[servers], owner=owner)
+    elif station.parallelism is None or not 0.0 < station.parallelism < math.inf or station.parallelism == 1.0:
+        return capacity
+    else:
+        factor = builder.scalar(float(station.parallelism))
+    return builder.emit(op.MUL, capacity, factor, owner=owner)
+
+
+def lower_metrics(
+    builder: FlowBuilder, nodes: tuple[Station, ...], columns: Mapping[str, int], spec: ModelSpec
+) -> dict[str, int]:
+    """Add the operations of every derived metric; return the column of each ``node.metric``."""
+    made: dict[str, int] = {}
+    milliseconds = bin_milliseconds(spec.grid)
+    for station in nodes:
+        metrics = _StationMetrics(builder, station, columns, milliseconds).lower()
+        made.update({f"{station.id}.{name}": column for name, column in metrics.items()})
+    if spec.topology is not None and spec.topology.edges:
+        made.update(lower_flow_latency(builder, nodes, columns, spec.topology.edges, made))
+    return made
+
+
+class _StationMetrics:
+    """The metrics of one topology node."""
+
+    def __init__(
+        self, builder: FlowBuilder, station: Station, columns: Mapping[str, int], milliseconds: float
+    ) -> None:
+        self._builder = builder
+        self._station = station
+        self._all = columns
+        self._column = {role: columns[name] for role, name in station.series.items()}
+        self._milliseconds = milliseconds
+        self._made: dict[str, int] = {}
+
+    def lower(self) -> dict[str, int]:
+        """Return the columns of those metrics whose series are there."""
+        served, arrivals = self._column.get("served"), self._column.get("arrivals")
+        if served is not None:
+            self._of_work(served)
+            if arrivals is not None and not is_sink(self._station.node):
+                ratio = self._emit("throughputRatio", op.RATIO, served, arrivals, keep=False)
+                above = self._emit("throughputRatio", op.MAX, ratio, self._builder.scalar(0.0), keep=False)
+                self._emit("throughputRatio", op.MIN, above, self._builder.scalar(1.0))
+            if self._station.has_service:
+                self._retries(served)
+        return self._made
+
+    def _of_work(self, served: int) -> None:
+        capacity = effective_capacity(self._builder, self._station, self._all)
+        if capacity is not None:
+            self._emit("utilization", op.RATIO, served, capacity)
+        depth = self._column.get("queueDepth") if self._station.has_queue else None
+        waiting = service = None
+        if depth is not None:
+            bins_waiting = self._emit("queueTimeMs", op.RATIO, depth, served, keep=False)
+            waiting = self._emit("queueTimeMs", op.MUL, bins_waiting, self._builder.scalar(self._milliseconds))
+            self._emit("latencyMinutes", op.DIV, waiting, self._builder.scalar(60_000.0))
+        spent, count = self._column.get("processingTimeMsSum"), self._column.get("servedCount")
+        if self._station.has_service and spent is not None and count is not None:
+            service = self._emit("serviceTimeMs", op.RATIO, spent, count)
+        if waiting is not None and service is not None and depth is not None:
+            self._cycle_time(waiting, service, depth, served)
+        elif waiting is not None or service is not None:
+            self._made["cycleTimeMs"] = waiting if waiting is not None else service or 0
+        if service is not None:
+            self._emit("flowEfficiency", op.RATIO, service, self._made["cycleTimeMs"])
+
+    def _cycle_time(self, waiting: int, service: int, depth: int, served: int) -> None:
+        zero = self._builder.scalar(0.0)
+        # A missing part counts as nothing, except that a stuck queue has no cycle time at all.
+        holds = self._emit("cycleTimeMs", op.LT, zero, depth, keep=False)
+        still = self._emit("cycleTimeMs", op.LE, served, zero, keep=False)
+        stuck = self._emit("cycleTimeMs", op.AND, holds, still, keep=False)
+        both = self._emit("cycleTimeMs", op.PAIR_SUM, waiting, service, keep=False)
+        self._emit("cycleTimeMs", op.IF, stuck, self._builder.scalar(math.nan), both)
+
+    def _retries(self, served: int) -> None:
+        failures = self._column.get("failures", self._column.get("errors"))
+        attempts = self._column.get("attempts")
+        if attempts is None and "failures" in self._column and failures is not None:
+            attempts = self._emit("attempts", op.ADD, served, failures)
+        elif attempts is not None:
+            self._made["attempts"] = attempts
+        if attempts is None:
+            return
+        over = self._emit("retryTax", op.SUB, attempts, served, keep=False)
+        wasted = self._emit("retryTax", op.MAX, over, self._builder.scalar(0.0), keep=False)
+        self._emit("retryTax", op.RATIO, wasted, attempts)
+
+    def _emit(self, metric: str, code: int, *ins: int, keep: bool = True) -> int:
+        column = self._builder.emit(code, *ins, owner=f"{self._station.id}.{metric}")
+        if keep:
+            self._made[metric] = column
+        return column

@@ -1,0 +1,102 @@
+"""Derived metrics of a result, by topology node."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowtime.engine.metrics import METRIC_UNITS
+from flowtime.engine.overrides import unknown_name
+from flowtime.model.spec import FloatArray
+
+if TYPE_CHECKING:
+    from flowtime.engine.result import Result
+
+__all__ = ["Metrics", "NodeMetrics", "kingman_queue_time"]
+
+
+class NodeMetrics(Mapping[str, FloatArray]):
+    """The metrics of one topology node: name -> read-only float64 (bins,), NaN where undefined."""
+
+    def __init__(self, result: Result, node: str, names: tuple[str, ...]) -> None:
+        self._result = result
+        self._node = node
+        self._names = names
+
+    def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._names:
+            raise KeyError(f"{self._node} has no metric {name!r}; it has {', '.join(self._names) or 'none'}")
+        if name == "kingmanQueueTimeMs":
+            return self._kingman()
+        return self._result.metric(f"{self._node}.{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def unit(self, name: str) -> str:
+        """The unit of a metric."""
+        return METRIC_UNITS[name]
+
+    def _kingman(self) -> FloatArray:
+        station = self._result.compiled.station(self._node)
+        return kingman_queue_time(
+            self["utilization"], self["serviceTimeMs"], self._result[station.series["arrivals"]]
+        )
+
+
+class Metrics(Mapping[str, NodeMetrics]):
+    """Metrics by topology node id, in the order of the model."""
+
+    def __init__(self, result: Result) -> None:
+        names: dict[str, list[str]] = {station.id: [] for station in result.compiled.stations}
+        for full in result.compiled.flow.metrics:
+            node, _, metric = full.rpartition(".")
+            names[node].append(metric)
+        for station in result.compiled.stations:
+            own = names[station.id]
+            if {"utilization", "serviceTimeMs"} <= set(own) and "arrivals" in station.series:
+                own.append("kingmanQueueTimeMs")
+        self._nodes = MappingProxyType({node: NodeMetrics(result, node, tuple(own)) for node, own in names.items()})
+
+    def __getitem__(self, node: str) -> NodeMetrics:
+        if node not in self._nodes:
+            known = tuple(self._nodes)
+            raise KeyError(str(unknown_name("topology node", node, known, code="parameter.unknown_node")))
+        return self._nodes[node]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+def kingman_queue_time(utilization: FloatArray, service_ms: FloatArray, arrivals: FloatArray) -> FloatArray:
+    """Kingman's estimate of the wait in a queue, in ms, per bin; NaN unless 0 < utilization < 1.
+
+    ``rho / (1 - rho) * (Ca^2 + Cs^2) / 2 * E[S]`` (Kingman 1961), with the coefficients of variation of
+    arrivals per bin and of service times per bin over the horizon.  Counts per bin are not times
+    between arrivals: for Poisson arrivals of mean m per bin Ca^2 comes out as 1/m instead of 1.
+    All float64 (bins,).
+    """
+    spread = variation(arrivals) ** 2 + variation(service_ms) ** 2
+    estimate = np.full(utilization.shape, math.nan)
+    stable = (utilization > 0.0) & (utilization < 1.0) & (service_ms > 0.0)
+    rho = utilization[stable]
+    estimate[stable] = rho / (1.0 - rho) * spread / 2.0 * service_ms[stable]
+    estimate.flags.writeable = False
+    return estimate
+
+
+def variation(values: FloatArray) -> float:
+    """Population standard deviation over the size of the mean, of the finite values; 0 for a mean of 0."""
+    known = values[np.isfinite(values)]
+    mean = float(known.mean()) if known.size else 0.0
+    return float(known.std()) / abs(mean) if mean != 0.0 else 0.0

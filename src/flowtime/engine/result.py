@@ -1,0 +1,183 @@
+"""What an evaluation gives: series by name, derived metrics and warnings, all computed when asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flowtime.engine.ir import SeriesInfo
+from flowtime.engine.kernel_cache import Kernels
+from flowtime.engine.overrides import unknown_name
+from flowtime.engine.plan import IndexArray, Plan
+from flowtime.model.spec import FloatArray, Grid
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import xarray
+
+    from flowtime.engine.compiled import CompiledModel
+    from flowtime.engine.node_metrics import Metrics
+    from flowtime.engine.warnings import RunWarning
+
+__all__ = ["Buffer", "Result"]
+
+
+class Buffer:
+    """The values of one evaluation: float64 (plan.size,), rows of series first."""
+
+    def __init__(self, plan: Plan, values: FloatArray) -> None:
+        self.plan = plan
+        self.values = values
+        self._bins = plan.constants.shape[1]
+        self._start = np.empty(plan.layout.shape[1], dtype=np.int64)
+
+    @classmethod
+    def fresh(cls, plan: Plan) -> Buffer:
+        """Return a new buffer with inputs and scalars in place; the rest is filled by ``run``."""
+        values = np.empty(plan.size)
+        values[: plan.constants.size] = plan.constants.reshape(-1)
+        values[plan.first_scalar : plan.first_scalar + plan.scalars.size] = plan.scalars
+        return cls(plan, values)
+
+    def row(self, row: int) -> FloatArray:
+        """Return row ``row``, float64 (bins,), as a view."""
+        return self.values[row * self._bins : (row + 1) * self._bins]
+
+    def restore(self, column: int) -> None:
+        """Put an input back to the value that the model gives it."""
+        plan = self.plan
+        if column in plan.row_of:
+            self.row(plan.row_of[column])[:] = plan.constants[plan.row_of[column]]
+        elif column in plan.slot_of:
+            place = plan.slot_of[column]
+            self.values[place] = plan.scalars[place - plan.first_scalar]
+
+    def run(self, kernels: Kernels, steps: IndexArray) -> None:
+        """Run steps of the plan over all bins."""
+        plan = self.plan
+        kernels.run_plan(
+            plan.ops, steps, plan.layout, plan.params, plan.block, self._bins, self._start, self.values
+        )
+
+    def column(self, column: int) -> FloatArray:
+        """Return the values of a column, read-only float64 (bins,); a scalar is broadcast."""
+        row = self.plan.row_of.get(column)
+        if row is not None:
+            view = self.row(row)
+            view.flags.writeable = False
+            return view
+        value: FloatArray = np.broadcast_to(self.values[self.plan.slot_of[column]], (self._bins,))
+        return value
+
+
+class Result(Mapping[str, FloatArray]):
+    """Series by name, each read-only float64 (bins,), in the order of the model.
+
+    ``metrics`` and ``warnings`` are computed when first asked for.
+    """
+
+    def __init__(self, compiled: CompiledModel, buffer: Buffer) -> None:
+        self._compiled = compiled
+        self._buffer = buffer
+        flow = compiled.flow
+        self._names: Mapping[str, int] = flow.names if compiled.outputs is None else compiled.outputs
+        self._lock = threading.Lock()
+        self._has_metrics = False
+
+    def __getitem__(self, name: str) -> FloatArray:
+        column = self._names.get(name)
+        if column is None:
+            raise KeyError(str(unknown_name("kept series", name, tuple(self._names), code="parameter.unknown_output")))
+        if name in self._compiled.flow.metrics:
+            self.need_metrics()
+        return self._buffer.column(column)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    @property
+    def grid(self) -> Grid:
+        """The time grid."""
+        return self._compiled.model.spec.grid
+
+    @property
+    def compiled(self) -> CompiledModel:
+        """The compiled model that gave this result."""
+        return self._compiled
+
+    def describe(self, name: str) -> SeriesInfo:
+        """Say what a series is; raises ParameterError for a name that does not exist."""
+        info = self._compiled.flow.info
+        if name not in info:
+            raise unknown_name("series", name, tuple(info), code="parameter.unknown_output")
+        return info[name]
+
+    def metric(self, name: str) -> FloatArray:
+        """Return a derived metric by its full name ``node.metric``, read-only float64 (bins,)."""
+        self.need_metrics()
+        return self._buffer.column(self._compiled.flow.metrics[name])
+
+    def need_metrics(self) -> None:
+        """Run the operations of the derived metrics, once."""
+        with self._lock:
+            if not self._has_metrics:
+                self._buffer.run(self._compiled.kernels, self._buffer.plan.metric_steps)
+                self._has_metrics = True
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Derived metrics by topology node; raises ParameterError if only chosen outputs were kept."""
+        from flowtime.engine.node_metrics import Metrics
+
+        return Metrics(self)
+
+    @cached_property
+    def warnings(self) -> tuple[RunWarning, ...]:
+        """Broken invariants of the flow, in the order of the model; see ``engine.warnings``."""
+        from flowtime.engine.warnings import find_warnings
+
+        return find_warnings(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a pandas frame: bins by series, indexed by time where the grid has a start."""
+        from flowtime.engine.frames import to_pandas
+
+        return to_pandas(self)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return a polars frame: a ``bin`` column, a ``time`` column where the grid has a start, series."""
+        from flowtime.engine.frames import to_polars
+
+        return to_polars(self)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return an xarray dataset with one variable per series along ``bin``, units as attributes."""
+        from flowtime.engine.frames import to_xarray
+
+        return to_xarray(self)
+
+    def _repr_html_(self) -> str:
+        from flowtime.engine.frames import to_html
+
+        return to_html(self)
+
+    def __repr__(self) -> str:
+        grid = self.grid
+        return f"<Result of {len(self)} series x {grid.bins} bins of {grid.bin_size} {grid.bin_unit}>"
+
+    def __eq__(self, other: object) -> Any:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)

@@ -1,0 +1,94 @@
+"""What this version does not compute yet, refused by name before anything is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowtime.errors import Fault
+from flowtime.model import Model
+from flowtime.model.naming import split_reference, synthesised
+from flowtime.model.spec import PmfNode, QueueNode, RouterNode, Semantics, TopologyNode
+
+__all__ = ["unsupported"]
+
+_HINT = "this part of the format is read and checked, and evaluated in a later version"
+
+
+def unsupported(model: Model) -> tuple[Fault, ...]:
+    """Return a fault for each field of the model that would change the numbers and is not computed yet."""
+    found = [*_of_root(model), *_of_nodes(model)]
+    topology = model.spec.topology
+    if topology is not None:
+        if topology.constraints:
+            found.append(("shared constraints are", "$.topology.constraints"))
+        for index, node in enumerate(topology.nodes):
+            found.extend(_of_topology_node(node, f"$.topology.nodes[{index}]"))
+        names = synthesised(model.spec)
+        echoes = [f"$.topology.nodes[{i}].semantics.retryEcho" for i, made in enumerate(names.nodes) if made.retry_echo]
+        found.extend(("a retry echo computed from a kernel is", path) for path in echoes)
+    return tuple(
+        model.fault("compile.unsupported", f"{what} not evaluated by this version", path, hint=_HINT)
+        for what, path in found
+    )
+
+
+def _of_root(model: Model) -> Iterator[tuple[str, str]]:
+    if model.spec.classes is not None:
+        yield "classes are", "$.classes"
+    if model.spec.traffic is not None:
+        yield "traffic by class is", "$.traffic"
+
+
+def _of_nodes(model: Model) -> Iterator[tuple[str, str]]:
+    for index, node in enumerate(model.spec.nodes):
+        path = f"$.nodes[{index}]"
+        match node:
+            case RouterNode():
+                yield "nodes of kind router are", path
+            case PmfNode(profile=profile) if profile is not None:
+                yield "profiles are", f"{path}.profile"
+            case QueueNode(dispatch_schedule=schedule) if schedule is not None:
+                yield "dispatch schedules are", f"{path}.dispatchSchedule"
+            case QueueNode():
+                given = {"inflow": node.inflow, "outflow": node.outflow, "loss": node.loss}
+                yield from _of_references(given, path)
+
+
+def _of_topology_node(node: TopologyNode, path: str) -> Iterator[tuple[str, str]]:
+    if node.dispatch_schedule is not None:
+        yield "dispatch schedules are", f"{path}.dispatchSchedule"
+    if node.wip_limit is not None or node.wip_limit_series is not None:
+        name = "wipLimit" if node.wip_limit is not None else "wipLimitSeries"
+        yield "WIP limits are", f"{path}.{name}"
+    if node.constraints:
+        yield "shared constraints are", f"{path}.constraints"
+    yield from _of_references(_bound(node.semantics), f"{path}.semantics")
+
+
+def _of_references(given: dict[str, str | None], path: str) -> Iterator[tuple[str, str]]:
+    for name, text in given.items():
+        parts = split_reference(text) if text is not None else None
+        if parts is not None and parts.file is not None:
+            yield "file: references (declare a const node with values: {file: ...} instead) are", f"{path}.{name}"
+        elif parts is not None and parts.class_id is not None:
+            yield "references to one class are", f"{path}.{name}"
+
+
+def _bound(semantics: Semantics) -> dict[str, str | None]:
+    parallelism = semantics.parallelism
+    return {
+        "arrivals": semantics.arrivals,
+        "served": semantics.served,
+        "errors": semantics.errors,
+        "attempts": semantics.attempts,
+        "failures": semantics.failures,
+        "exhaustedFailures": semantics.exhausted_failures,
+        "retryEcho": semantics.retry_echo,
+        "retryBudgetRemaining": semantics.retry_budget_remaining,
+        "externalDemand": semantics.external_demand,
+        "queueDepth": semantics.queue_depth,
+        "capacity": semantics.capacity,
+        "processingTimeMsSum": semantics.processing_time_ms_sum,
+        "servedCount": semantics.served_count,
+        "parallelism": parallelism if isinstance(parallelism, str) else None,
+    }
