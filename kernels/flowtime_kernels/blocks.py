@@ -22,7 +22,7 @@ Indices = NDArray[np.int64]
 def _place(column: int, start: Indices, stride: Indices, t0: int, n: int, scratch: int, buf: Row) -> int:
     """Offset of a column's block; a scalar is spread over a scratch row, which stays in the L1 cache."""
     if stride[column] != 0:
-        place = start[column] + t0
+        place = int(start[column]) + t0
     else:
         place = scratch
         for i in range(n):
@@ -36,9 +36,7 @@ def _before(column: int, start: Indices, t0: int, initial: float, buf: Row) -> f
 
 
 @njit
-def _run_plain(
-    ops: Indices, j: int, start: Indices, stride: Indices, t0: int, n: int, scratch: int, buf: Row
-) -> None:
+def _run_plain(ops: Indices, j: int, start: Indices, stride: Indices, t0: int, n: int, scratch: int, buf: Row) -> None:
     code = ops[j, table.CODE]
     out = np.uint64(start[ops[j, table.OUT0]] + t0)
     x = np.uint64(_place(ops[j, table.IN0], start, stride, t0, n, scratch, buf))

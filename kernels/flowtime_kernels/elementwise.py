@@ -145,7 +145,14 @@ def if_row(buf: Row, condition: Offset, yes: Offset, no: Offset, out: Offset, n:
 
 @njit
 def service_row(
-    buf: Row, arrivals: Offset, capacity: Offset, loss: Offset, served: Offset, lost: Offset, overflow: Offset, n: Offset
+    buf: Row,
+    arrivals: Offset,
+    capacity: Offset,
+    loss: Offset,
+    served: Offset,
+    lost: Offset,
+    overflow: Offset,
+    n: Offset,
 ) -> None:
     """A service without a buffer: what it can not serve in the bin of arrival is turned away.
 

@@ -20,5 +20,6 @@ def njit(function: F) -> F:
     """Return `function` as a lazily compiled, disk-cached, GIL-free kernel."""
     # _nrt=False leaves out reference counts: kernels allocate nothing, and an atomic count per array and
     # call made a short row three times as slow.  forceinline keeps the small functions free of calls.
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True, _nrt=False)(function)
+    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True, "_nrt": False}
+    compiled: F = numba.njit(**options)(function)
     return compiled

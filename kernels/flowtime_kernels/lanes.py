@@ -124,9 +124,7 @@ def _run_timed(ops: Indices, j: int, rings: Indices, params: Row, t: int, loads:
 
 
 @njit
-def _run_flow(
-    ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row
-) -> None:
+def _run_flow(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
     code = ops[j, table.CODE]
     x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
     y = _operand(ops[j, table.IN1], rings, uniform, t, scratch + LANES, buf)

@@ -6,8 +6,6 @@ back; ``out`` rows hold the block only.  Sources of formulas: engine.md 2.3, 2.7
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,9 +101,7 @@ def queue_block(inflow: Row, outflow: Row, loss: Row, previous: float, out: Row)
 
 
 @njit
-def serve_block(
-    arrivals: Row, capacity: Row, loss: Row, previous: float, served: Row, lost: Row, depth: Row
-) -> None:
+def serve_block(arrivals: Row, capacity: Row, loss: Row, previous: float, served: Row, lost: Row, depth: Row) -> None:
     """A buffer that serves what it can (design.md, idea 3): fills served, lost and depth (n,)."""
     level = previous
     for i in range(served.size):

@@ -88,14 +88,14 @@ def modulo(x: float, y: float) -> float:
         return math.nan
     if abs(y) <= TINY:
         return 0.0
-    rest = np.fmod(x, y)
+    rest = float(np.fmod(x, y))
     return rest + y if (rest != 0.0 and (rest < 0.0) != (y < 0.0)) else rest
 
 
 @njit
 def power(x: float, y: float) -> float:
     """x to the y; NaN where that is no real number."""
-    return np.power(x, y)
+    return float(np.power(x, y))
 
 
 @njit

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from flowtime.engine.compiled import CompiledModel, Workspace, compile_model
+from flowtime.engine.describe import PlanSummary, describe_plan, summarise_plan
 from flowtime.engine.ir import SeriesInfo
 from flowtime.engine.node_metrics import Metrics, NodeMetrics
 from flowtime.engine.overrides import Override, Overrides, Scale
 from flowtime.engine.result import Result
+from flowtime.engine.run_warning import RunWarning
+from flowtime.engine.sweep import Scenarios, Sweep, evaluate_many
 
 __all__ = [
     "CompiledModel",
@@ -14,9 +17,16 @@ __all__ = [
     "NodeMetrics",
     "Override",
     "Overrides",
+    "PlanSummary",
     "Result",
+    "RunWarning",
     "Scale",
+    "Scenarios",
     "SeriesInfo",
+    "Sweep",
     "Workspace",
     "compile_model",
+    "describe_plan",
+    "evaluate_many",
+    "summarise_plan",
 ]

@@ -14,12 +14,12 @@ __all__ = ["FlowBuilder"]
 # Folding these in Python gives the bytes that the kernel would; exp, log and powers might not.
 _FOLDED: Mapping[int, Callable[..., float]] = MappingProxyType(
     {
-    op.NEG: lambda x: -x,
-    op.ABS: abs,
-    op.ADD: lambda x, y: x + y,
-    op.SUB: lambda x, y: x - y,
-    op.MUL: lambda x, y: x * y,
-    op.DIV: lambda x, y: x / y if y != 0.0 else 0.0,
+        op.NEG: lambda x: -x,
+        op.ABS: abs,
+        op.ADD: lambda x, y: x + y,
+        op.SUB: lambda x, y: x - y,
+        op.MUL: lambda x, y: x * y,
+        op.DIV: lambda x, y: x / y if y != 0.0 else 0.0,
     }
 )
 
@@ -102,4 +102,3 @@ class FlowBuilder:
     def _add(self, column: Column) -> int:
         self.columns.append(column)
         return len(self.columns) - 1
-

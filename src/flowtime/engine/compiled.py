@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from flowtime.model import Model
 from flowtime.model.naming import synthesised
 from flowtime.model.spec import FloatArray
 
-__all__ = ["CompiledModel", "Workspace", "compile_model"]
+__all__ = ["CompiledModel", "Workspace", "compile_model", "output_columns"]
+
+T = TypeVar("T")
 
 
 def compile_model(model: Model, *, outputs: Sequence[str] | None = None) -> CompiledModel:
@@ -68,7 +71,7 @@ class CompiledModel:
         self.outputs = outputs
         self.kernels: Kernels = load_kernels()
         self.stations: tuple[Station, ...] = stations(model.spec, synthesised(model.spec))
-        self._plans: dict[tuple[frozenset[int], int], Plan] = {}
+        self._made: dict[Hashable, object] = {}
         self._lock = threading.Lock()
 
     @property
@@ -109,12 +112,15 @@ class CompiledModel:
             r.column for r in resolved
             if isinstance(r.value, np.ndarray) and self.flow.columns[r.column].values is None
         )  # fmt: skip
+        return self.remember((full, block), lambda: self._make_plan(full, block))
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make`` gave for this key before, or make it: plans are made once a model."""
         with self._lock:
-            plan = self._plans.get((full, block))
-            if plan is None:
-                plan = self._make_plan(full, block)
-                self._plans[full, block] = plan
-        return plan
+            if key not in self._made:
+                self._made[key] = make()
+            found: T = self._made[key]  # type: ignore[assignment]
+        return found
 
     def _make_plan(self, full: frozenset[int], block: int) -> Plan:
         flow = self.flow

@@ -143,14 +143,14 @@ class ExpressionLowering:
         if name == "CONV":
             taps = given[1].values if isinstance(given[1], Vector) else (literal(given[1]),)
             lead = next((k for k, tap in enumerate(taps) if tap != 0.0), len(taps))
-            return builder.emit(op.CONV, source, owner=owner, out=out, length=len(taps), params=taps or (0.0,), lag=lead)
+            return builder.emit(
+                op.CONV, source, owner=owner, out=out, length=len(taps), params=taps or (0.0,), lag=lead
+            )
         if name == "EMA":
             return builder.emit(op.EMA, source, owner=owner, out=out, params=(literal(given[1]),))
         lag = int(literal(given[1]))
-        if name == "DELAY":
-            initial = literal(given[2]) if len(given) > 2 else 0.0
-        else:
-            initial = self._initial_of(source)
+        explicit = literal(given[2]) if len(given) > 2 else 0.0
+        initial = explicit if name == "DELAY" else self._initial_of(source)
         return builder.emit(op.SHIFT, source, owner=owner, out=out, length=lag, params=(initial,), lag=lag)
 
     def _row(self, column: int, owner: str) -> int:

@@ -67,9 +67,7 @@ def to_xarray(result: Result) -> xarray.Dataset:
         import xarray as xr
     except ImportError as error:
         raise _missing("xarray") from error
-    data = {
-        name: ("bin", np.asarray(values), {"units": _unit(result, name)}) for name, values in result.items()
-    }
+    data = {name: ("bin", np.asarray(values), {"units": _unit(result, name)}) for name, values in result.items()}
     coordinates: dict[str, object] = {"bin": np.arange(result.grid.bins)}
     times = bin_times(result.grid)
     if times is not None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,13 +153,14 @@ def _import_kernels(folder: Path) -> Kernels:
             f"the kernel cache {folder} can not be made: {error.strerror}",
             hint="set FLOWTIME_KERNEL_CACHE_DIR to a folder that you may write to",
         ) from error
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     # Numba asks for the folder when a kernel is declared; other users of Numba keep theirs.
-    numba.config.CACHE_DIR = str(folder)
+    config.CACHE_DIR = str(folder)
     try:
         from flowtime_kernels import entry
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
     return entry
 
 

@@ -78,9 +78,7 @@ def lower_metrics(
 class _StationMetrics:
     """The metrics of one topology node."""
 
-    def __init__(
-        self, builder: FlowBuilder, station: Station, columns: Mapping[str, int], milliseconds: float
-    ) -> None:
+    def __init__(self, builder: FlowBuilder, station: Station, columns: Mapping[str, int], milliseconds: float) -> None:
         self._builder = builder
         self._station = station
         self._all = columns

@@ -71,7 +71,7 @@ class Plan:
     @property
     def first_scalar(self) -> int:
         """Offset of the scalars in the buffer."""
-        return self.rows * self.constants.shape[1]
+        return self.rows * int(self.constants.shape[1])
 
 
 def schedule(flow: Flow, wanted: Sequence[int], *, metrics: bool) -> Schedule:
@@ -142,9 +142,7 @@ def plan_flow(flow: Flow, order: Schedule, *, block: int = BLOCK_BINS, full: fro
     return _Layout(flow, order, min(block, flow.bins), full).plan()
 
 
-def pack_rows(
-    operations: Sequence[Operation], params: list[float], number: Mapping[int, int]
-) -> IndexArray:
+def pack_rows(operations: Sequence[Operation], params: list[float], number: Mapping[int, int]) -> IndexArray:
     """Return the op table, int64 (ops, WIDTH), appending parameters to ``params``."""
     rows = np.zeros((len(operations), table.WIDTH), dtype=np.int64)
     for row, operation in zip(rows, operations, strict=True):
@@ -246,7 +244,7 @@ class _Layout:
         moments = list(self._moments())
         for moment, operations in enumerate(moments):
             for operation in operations:
-                last.update({column: moment for column in (*operation.ins, *operation.outs)})
+                last.update(dict.fromkeys((*operation.ins, *operation.outs), moment))
         free: list[int] = []
         row: dict[int, int] = {}
         depth = 0

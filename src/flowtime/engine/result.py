@@ -60,9 +60,7 @@ class Buffer:
     def run(self, kernels: Kernels, steps: IndexArray) -> None:
         """Run steps of the plan over all bins."""
         plan = self.plan
-        kernels.run_plan(
-            plan.ops, steps, plan.layout, plan.params, plan.block, self._bins, self._start, self.values
-        )
+        kernels.run_plan(plan.ops, steps, plan.layout, plan.params, plan.block, self._bins, self._start, self.values)
 
     def column(self, column: int) -> FloatArray:
         """Return the values of a column, read-only float64 (bins,); a scalar is broadcast."""

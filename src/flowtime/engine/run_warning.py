@@ -7,7 +7,7 @@ from flowtime.model.spec import Wire
 __all__ = ["RunWarning"]
 
 
-class RunWarning(Wire, kw_only=True):
+class RunWarning(Wire, frozen=True, kw_only=True):
     """A broken invariant: ``severity`` is info, warning or error; ``bins`` are inclusive ranges, ``bin_count``
     how many bins they hold, ``value`` by how much the worst of them is off."""
 

@@ -114,16 +114,15 @@ def describe_series(spec: ModelSpec, names: Synthesised, nodes: tuple[Station, .
     """Say of every series what it is; one bound in several places is described by the first."""
     parts: dict[str, tuple[str, str]] = {}
     for station in nodes:
-        for role, name in station.series.items():
-            parts.setdefault(name, (station.id, role))
+        for bound, name in station.series.items():
+            parts.setdefault(name, (station.id, bound))
     kinds = {node.id: type(node).__struct_config__.tag for node in spec.nodes}
     info: dict[str, SeriesInfo] = {}
     for name in names.names:
-        station_id, role = parts.get(name, (None, None))
+        station_id, part = parts.get(name, (None, None))
         made = names.series.get(name)
         kind = made.role if made else _kind(str(kinds[name]))
-        if role is None and kind == "queue":
-            role = "queueDepth"
+        role = "queueDepth" if part is None and kind == "queue" else part
         unit = ROLE_UNITS.get(role, "unspecified") if role else "unspecified"
         info[name] = SeriesInfo(name, kind, unit, station_id, role, made is not None)
     return MappingProxyType(info)

@@ -158,9 +158,8 @@ class _Job:
         flow = compiled.flow
         inputs = _gather(flow, scenarios)
         sources = [given.source(flow) for given in inputs]
-        order = schedule(flow, picks, metrics=True)
-        plan = plan_lanes(flow, order, sources, compiled.kernels.LANES)
-        return cls(compiled, plan, inputs, sources, _shared_series(compiled, plan), picks, len(scenarios))
+        plan, shared = compiled.remember((picks, *sources), lambda: _lane_plan(compiled, picks, sources))
+        return cls(compiled, plan, inputs, sources, shared, picks, len(scenarios))
 
     @property
     def blocks(self) -> int:
@@ -231,6 +230,14 @@ def _note(flow: Flow, given: _Inputs, s: int, name: str, value: object) -> None:
         given.series[s] = checked  # type: ignore[index]
     else:
         given.kind[s], given.number[s] = 1, checked
+
+
+def _lane_plan(
+    compiled: CompiledModel, picks: tuple[int, ...], sources: Sequence[Source]
+) -> tuple[LanePlan, FloatArray]:
+    order = schedule(compiled.flow, picks, metrics=True)
+    plan = plan_lanes(compiled.flow, order, sources, compiled.kernels.LANES)
+    return plan, _shared_series(compiled, plan)
 
 
 def _shared_series(compiled: CompiledModel, plan: LanePlan) -> FloatArray:

@@ -129,7 +129,8 @@ class _NodeChecks:
         asked = self._series.get("errors")
         if "loss" in self._series and asked is not None:
             over = exceeds(_known(asked), present)
-            yield from self._where("loss_exceeds_available", "errors exceed what is there to lose", over, asked - present)
+            message = "errors exceed what is there to lose"
+            yield from self._where("loss_exceeds_available", message, over, asked - present)
         over = exceeds(_known(served) + lost, present)
         message = "served (and errors) exceed arrivals and queue: the difference is work out of nothing"
         yield from self._where("served_exceeds_available", message, over, served + lost - present)
@@ -218,5 +219,3 @@ def _edge_checks(result: Result) -> Iterator[RunWarning]:
                 "which flow latency does not count",
                 severity="warning",
             )
-
-

@@ -76,7 +76,7 @@ Seed = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 BinUnit = Literal["seconds", "minutes", "hours", "days", "weeks"]
 
 
-class Grid(Wire, kw_only=True):
+class Grid(Wire, frozen=True, kw_only=True):
     """The time grid: ``bins`` bins of ``bin_size`` units, the first starting at ``start`` (UTC)."""
 
     bins: Bins
@@ -85,7 +85,7 @@ class Grid(Wire, kw_only=True):
     start: str | None = None
 
 
-class SeriesFile(Wire, kw_only=True):
+class SeriesFile(Wire, frozen=True, kw_only=True):
     """Values kept beside the model: a CSV, NPY or Parquet file and, where it has several, a column."""
 
     file: str
@@ -96,7 +96,7 @@ class SeriesFile(Wire, kw_only=True):
 SeriesValues: TypeAlias = FloatArray | float | SeriesFile
 
 
-class DispatchSchedule(Wire, kw_only=True):
+class DispatchSchedule(Wire, frozen=True, kw_only=True):
     """When a gate opens: every ``period_bins`` bins from ``phase_offset``."""
 
     period_bins: Annotated[int, Meta(ge=1)]
@@ -105,7 +105,7 @@ class DispatchSchedule(Wire, kw_only=True):
     capacity_series: Reference | None = None
 
 
-class ConstNode(Wire, kw_only=True, tag="const", tag_field="kind"):
+class ConstNode(Wire, frozen=True, kw_only=True, tag="const", tag_field="kind"):
     """An input: one value per bin, or one for all bins."""
 
     id: NodeId
@@ -114,7 +114,7 @@ class ConstNode(Wire, kw_only=True, tag="const", tag_field="kind"):
     metadata: dict[str, str] = {}
 
 
-class ExprNode(Wire, kw_only=True, tag="expr", tag_field="kind"):
+class ExprNode(Wire, frozen=True, kw_only=True, tag="expr", tag_field="kind"):
     """A series computed from others by an expression."""
 
     id: NodeId
@@ -122,14 +122,14 @@ class ExprNode(Wire, kw_only=True, tag="expr", tag_field="kind"):
     metadata: dict[str, str] = {}
 
 
-class PmfSpec(Wire, kw_only=True):
+class PmfSpec(Wire, frozen=True, kw_only=True):
     """A discrete distribution; probabilities sum to 1 within 1e-4."""
 
     values: Annotated[tuple[float, ...], Meta(min_length=1)]
     probabilities: Annotated[tuple[Probability, ...], Meta(min_length=1)]
 
 
-class ProfileSpec(Wire, kw_only=True):
+class ProfileSpec(Wire, frozen=True, kw_only=True):
     """A shape over the horizon that a pmf's mean is multiplied by."""
 
     kind: Literal["builtin", "inline"] = "builtin"
@@ -137,7 +137,7 @@ class ProfileSpec(Wire, kw_only=True):
     weights: FloatArray | None = None
 
 
-class PmfNode(Wire, kw_only=True, tag="pmf", tag_field="kind"):
+class PmfNode(Wire, frozen=True, kw_only=True, tag="pmf", tag_field="kind"):
     """An input given as a distribution; it evaluates to the expected value."""
 
     id: NodeId
@@ -147,13 +147,13 @@ class PmfNode(Wire, kw_only=True, tag="pmf", tag_field="kind"):
     metadata: dict[str, str] = {}
 
 
-class RouterInputs(Wire, kw_only=True):
+class RouterInputs(Wire, frozen=True, kw_only=True):
     """What a router splits."""
 
     queue: Reference
 
 
-class Route(Wire, kw_only=True):
+class Route(Wire, frozen=True, kw_only=True):
     """One way out of a router: some classes, or a share of what is left."""
 
     target: str
@@ -161,7 +161,7 @@ class Route(Wire, kw_only=True):
     weight: Annotated[float, Meta(gt=0.0)] | None = None
 
 
-class RouterNode(Wire, kw_only=True, tag="router", tag_field="kind"):
+class RouterNode(Wire, frozen=True, kw_only=True, tag="router", tag_field="kind"):
     """Splits one series over several targets."""
 
     id: NodeId
@@ -170,7 +170,7 @@ class RouterNode(Wire, kw_only=True, tag="router", tag_field="kind"):
     metadata: dict[str, str] = {}
 
 
-class QueueNode(Wire, kw_only=True, tag="serviceWithBuffer", tag_field="kind"):
+class QueueNode(Wire, frozen=True, kw_only=True, tag="serviceWithBuffer", tag_field="kind"):
     """A queue depth computed from the series that flow in, out and away."""
 
     id: NodeId
@@ -184,7 +184,7 @@ class QueueNode(Wire, kw_only=True, tag="serviceWithBuffer", tag_field="kind"):
 Node: TypeAlias = ConstNode | ExprNode | PmfNode | RouterNode | QueueNode
 
 
-class Semantics(Wire, kw_only=True):
+class Semantics(Wire, frozen=True, kw_only=True):
     """Which series plays which part at a topology node."""
 
     arrivals: Reference | None = None
@@ -210,20 +210,20 @@ class Semantics(Wire, kw_only=True):
     metadata: dict[str, str] = {}
 
 
-class InitialCondition(Wire, kw_only=True):
+class InitialCondition(Wire, frozen=True, kw_only=True):
     """The state before bin 0."""
 
     queue_depth: Annotated[float, Meta(ge=0.0)] = 0.0
 
 
-class UiHints(Wire, kw_only=True):
+class UiHints(Wire, frozen=True, kw_only=True):
     """Where to draw a node."""
 
     x: float | None = None
     y: float | None = None
 
 
-class TopologyNode(Wire, kw_only=True):
+class TopologyNode(Wire, frozen=True, kw_only=True):
     """A service, queue, router, dependency or sink, and the series that describe it."""
 
     id: Annotated[str, Meta(min_length=1)]
@@ -240,7 +240,7 @@ class TopologyNode(Wire, kw_only=True):
     wip_overflow: str | None = None
 
 
-class Edge(Wire, kw_only=True, rename={"source": "from", "target": "to"}):
+class Edge(Wire, frozen=True, kw_only=True, rename={"source": "from", "target": "to"}):
     """Flow from one topology node to another; ends are ``node`` or ``node:port``."""
 
     source: str
@@ -253,7 +253,7 @@ class Edge(Wire, kw_only=True, rename={"source": "from", "target": "to"}):
     lag: Annotated[int, Meta(ge=0)] = 0
 
 
-class ConstraintSemantics(Wire, kw_only=True):
+class ConstraintSemantics(Wire, frozen=True, kw_only=True):
     """The series of a shared constraint; ``served`` is its capacity."""
 
     arrivals: Reference
@@ -262,14 +262,14 @@ class ConstraintSemantics(Wire, kw_only=True):
     latency_minutes: Reference | None = None
 
 
-class ConstraintSpec(Wire, kw_only=True):
+class ConstraintSpec(Wire, frozen=True, kw_only=True):
     """A capacity that several nodes share."""
 
     id: Annotated[str, Meta(min_length=1)]
     semantics: ConstraintSemantics
 
 
-class Topology(Wire, kw_only=True):
+class Topology(Wire, frozen=True, kw_only=True):
     """How services, queues and their edges hang together."""
 
     nodes: tuple[TopologyNode, ...] = ()
@@ -277,7 +277,7 @@ class Topology(Wire, kw_only=True):
     constraints: tuple[ConstraintSpec, ...] = ()
 
 
-class ClassSpec(Wire, kw_only=True):
+class ClassSpec(Wire, frozen=True, kw_only=True):
     """A class of flow."""
 
     id: ClassId
@@ -285,7 +285,7 @@ class ClassSpec(Wire, kw_only=True):
     description: str | None = None
 
 
-class ArrivalPattern(Wire, kw_only=True):
+class ArrivalPattern(Wire, frozen=True, kw_only=True):
     """How a class arrives."""
 
     kind: Literal["constant", "poisson"]
@@ -293,7 +293,7 @@ class ArrivalPattern(Wire, kw_only=True):
     rate: float | None = None
 
 
-class TrafficArrival(Wire, kw_only=True):
+class TrafficArrival(Wire, frozen=True, kw_only=True):
     """Which class arrives at which node."""
 
     node_id: NodeId
@@ -301,13 +301,13 @@ class TrafficArrival(Wire, kw_only=True):
     class_id: ClassId | None = None
 
 
-class Traffic(Wire, kw_only=True):
+class Traffic(Wire, frozen=True, kw_only=True):
     """Arrivals by class."""
 
     arrivals: Annotated[tuple[TrafficArrival, ...], Meta(min_length=1)]
 
 
-class Output(Wire, kw_only=True):
+class Output(Wire, frozen=True, kw_only=True):
     """Series to write: an id, ``*`` or ``prefix/*``."""
 
     series: Annotated[str, Meta(min_length=1)]
@@ -315,14 +315,14 @@ class Output(Wire, kw_only=True):
     exclude: tuple[str, ...] = ()
 
 
-class Rng(Wire, kw_only=True):
+class Rng(Wire, frozen=True, kw_only=True):
     """The random source that a run records."""
 
     kind: Literal["pcg32", "mt19937", "xoshiro256"] = "pcg32"
     seed: Seed = 0
 
 
-class Provenance(Wire, kw_only=True):
+class Provenance(Wire, frozen=True, kw_only=True):
     """Where a model came from; it never changes a number."""
 
     generator: str | None = None
@@ -334,7 +334,7 @@ class Provenance(Wire, kw_only=True):
     parameters: dict[str, object] = {}
 
 
-class ModelSpec(Wire, kw_only=True):
+class ModelSpec(Wire, frozen=True, kw_only=True):
     """The root of a model file."""
 
     schema_version: Literal[1]

@@ -1,0 +1,66 @@
+"""The library in one place: load, compile, evaluate, sweep, and open what was written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from flowtime.bundle import Bundle, open_bundle
+from flowtime.engine import CompiledModel, Overrides, Result, Scenarios, Sweep, compile_model
+from flowtime.engine import evaluate_many as sweep_compiled
+from flowtime.model import Model, load_model
+from flowtime.templates import Rendered, Template, find_template
+
+__all__ = ["ModelLike", "compile", "evaluate", "evaluate_many", "open_run", "template"]
+
+ModelLike: TypeAlias = CompiledModel | Model | Rendered | str | os.PathLike[str]
+
+
+def compile(model: ModelLike, *, outputs: Sequence[str] | None = None) -> CompiledModel:
+    """Compile a model, a rendered template or a model file once, to evaluate it many times.
+
+    ``outputs`` names the series and metrics to keep (all without it).  Raises ModelError for a file that
+    is no model, CompileError for what can not be evaluated.
+    """
+    if isinstance(model, CompiledModel):
+        return model if outputs is None else compile_model(model.model, outputs=outputs)
+    if isinstance(model, Rendered):
+        return compile_model(model.model, outputs=outputs)
+    return compile_model(model if isinstance(model, Model) else load_model(model), outputs=outputs)
+
+
+def evaluate(model: ModelLike, overrides: Overrides | None = None, *, outputs: Sequence[str] | None = None) -> Result:
+    """Compute what happens in every bin; a mapping of series names to float64 arrays (bins,).
+
+    ``overrides`` replaces inputs by a number, a ``Scale`` or a series for this evaluation.
+    """
+    return compile(model, outputs=outputs).evaluate(overrides)
+
+
+def evaluate_many(
+    model: ModelLike,
+    scenarios: Scenarios,
+    outputs: Sequence[str],
+    *,
+    threads: int = 0,
+    memory_budget_mb: float | None = None,
+) -> Sweep:
+    """Evaluate a model under many scenarios, each a mapping of overrides, and keep the chosen outputs.
+
+    Gives a mapping of output names to float64 arrays (scenarios, bins), the same bytes for any number of
+    ``threads`` (0: one a processor).
+    """
+    budget = {} if memory_budget_mb is None else {"memory_budget_mb": memory_budget_mb}
+    return sweep_compiled(compile(model), scenarios, outputs, threads=threads, **budget)
+
+
+def template(name: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None) -> Template:
+    """Find a shipped template by id, one in ``folder``, or a template file; ``.render(**parameters)`` it."""
+    return find_template(name, () if folder is None else (Path(folder),))
+
+
+def open_run(path: str | os.PathLike[str]) -> Bundle:
+    """Open a run folder; raises RunNotFoundError where there is none."""
+    return open_bundle(Path(path))

@@ -1,0 +1,153 @@
+"""The model document: what ``load_model`` and ``parse_model`` return, and how it is written again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from flowtime.errors import Fault, MissingExtraError, ModelError
+from flowtime.model.check import check_model
+from flowtime.model.dates import utc_text
+from flowtime.model.decode import decode_with_faults
+from flowtime.model.expression import Expression
+from flowtime.model.naming import Synthesised
+from flowtime.model.place import Places
+from flowtime.model.plain import canonical_json, dump_spec
+from flowtime.model.series_file import SeriesFileFault, read_series_file
+from flowtime.model.spec import ConstNode, ModelSpec, SeriesFile
+from flowtime.model.tree import TreeNode
+from flowtime.model.yaml_reader import Limits, read_yaml
+
+__all__ = ["Model", "canonical_bytes", "dump_model", "load_model", "model_from_tree", "parse_model"]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A valid model: its structs, its parsed expressions by node id, the names of all its series, and
+    where in the file (``file`` is as the caller named it) everything stands."""
+
+    spec: ModelSpec
+    expressions: Mapping[str, Expression]
+    file: str | None
+    names: Synthesised = field(repr=False)
+    places: Places = field(repr=False)
+
+    def position(self, path: str) -> tuple[int, int] | None:
+        """Return the line and column, from 1, of a JSON path such as ``$.nodes[2].expr``, or of the nearest
+        parent that the file has."""
+        return self.places.position(path)
+
+    def fault(self, code: str, message: str, path: str, *, hint: str | None = None, offset: int = 0) -> Fault:
+        """Return a fault at a JSON path; ``offset`` counts characters into the scalar there."""
+        return self.places.fault(code, message, path, hint=hint, offset=offset)
+
+
+def load_model(source: str | os.PathLike[str], *, limits: Limits = Limits()) -> Model:  # noqa: B008 - frozen
+    """Return the model in a YAML or JSON file; files that it names are read from its folder.
+
+    Raises ModelError with all faults of the file: ``model.not_found``, ``model.unreadable``, ``model.*`` and
+    ``expression.*``.
+    """
+    path = Path(source)
+    name = os.fspath(source)
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(limits.bytes + 1)
+    except FileNotFoundError:
+        raise ModelError([Fault("model.not_found", "there is no such file", name)]) from None
+    except OSError as error:
+        raise ModelError([Fault("model.unreadable", f"the file can not be read: {error.strerror}", name)]) from error
+    return parse_model(text, file=name, folder=path.parent, limits=limits)
+
+
+def parse_model(
+    text: str | bytes,
+    *,
+    file: str | None = None,
+    folder: Path | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Model:
+    """Return the model in a text.  ``folder`` is where ``values: {file: ...}`` is looked up; without one such
+    values are refused.  Raises ModelError with all faults."""
+    tree, faults = read_yaml(text, file=file, limits=limits)
+    return _build(tree, faults, file, folder)
+
+
+def model_from_tree(tree: TreeNode, *, file: str | None, folder: Path | None) -> Model:
+    """Return the model in a tree, such as that of a rendered template.  Raises ModelError with all faults."""
+    return _build(tree, (), file, folder)
+
+
+def _build(tree: TreeNode, faults: Iterable[Fault], file: str | None, folder: Path | None) -> Model:
+    spec, decoding = decode_with_faults(tree, ModelSpec, file)
+    # A field that a refused merge key would have brought is not missing as well.
+    merged = {fault.path for fault in faults if fault.code == "model.yaml_merge_key"}
+    early = [*faults, *(fault for fault in decoding if f'{fault.path}["<<"]' not in merged)]
+    if spec is None:
+        raise ModelError(early)
+    places = Places(tree, file)
+    spec, reading = _read_files(spec, places, folder)
+    checked = check_model(spec, places)
+    broken = [fault.path for fault in early if fault.path is not None]
+    # What follows from a field that could not be read is no fault of its own.
+    later = [fault for fault in checked.faults if not any(_related(fault.path or "", path) for path in broken)]
+    if early or reading or later:
+        raise ModelError([*early, *reading, *later])
+    if spec.grid.start is not None:
+        grid = msgspec.structs.replace(spec.grid, start=utc_text(spec.grid.start))
+        spec = msgspec.structs.replace(spec, grid=grid)
+    return Model(spec, checked.expressions, file, checked.names, places)
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether one path leads to or through the other."""
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and long[len(short) : len(short) + 1] in ("", ".", "[")
+
+
+def _read_files(spec: ModelSpec, places: Places, folder: Path | None) -> tuple[ModelSpec, list[Fault]]:
+    """Return the spec with the values that are kept in files, and the faults of those that can not be read."""
+    faults: list[Fault] = []
+    nodes = list(spec.nodes)
+    changed = False
+    for index, node in enumerate(nodes):
+        if not isinstance(node, ConstNode) or not isinstance(node.values, SeriesFile):
+            continue
+        path = f"$.nodes[{index}].values"
+        if folder is None:
+            message = "values from a file need a model that was loaded from a folder"
+            faults.append(places.fault("model.series_file", message, path, hint="load the model from a file"))
+            continue
+        try:
+            values = read_series_file(folder, node.values)
+        except SeriesFileFault as fault:
+            faults.append(_file_fault(fault, node.values, places, path))
+        except MissingExtraError as error:
+            faults.append(places.fault(error.code, error.message, path, hint=error.hint))
+        else:
+            nodes[index] = msgspec.structs.replace(node, values=values)
+            changed = True
+    return (msgspec.structs.replace(spec, nodes=tuple(nodes)) if changed else spec), faults
+
+
+def _file_fault(fault: SeriesFileFault, reference: SeriesFile, places: Places, path: str) -> Fault:
+    if fault.line is None:
+        return places.fault(fault.code, fault.message, path, hint=fault.hint)
+    # A wrong cell is where it stands in the other file; the path says which values it is for.
+    return Fault(fault.code, fault.message, reference.file, fault.line, None, path, fault.hint)
+
+
+def dump_model(model: Model) -> str:
+    """Return the model as YAML text that ``parse_model`` reads back to equal structs; the same model gives
+    the same text.  Values that came from files are written in full."""
+    return dump_spec(model.spec)
+
+
+def canonical_bytes(model: Model) -> bytes:
+    """Return the bytes that stand for what the model means: they do not depend on layout, comments, the order
+    of fields, or when the model was made (``provenance.generatedAt``)."""
+    return canonical_json(model.spec)

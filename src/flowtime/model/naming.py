@@ -1,0 +1,289 @@
+"""Names of series: snake case, the series that a model implies, and what a reference text means.
+
+A topology node implies series that no ``nodes[]`` entry declares: the queue of a buffer, a computed
+``served``, and so on.  ``synthesised`` names them all, in the order of the file, from the structs
+alone; the checks, the engine and the bundle share it, so that a name means one thing everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
+
+from flowtime.model.spec import ModelSpec, RouterNode, TopologyNode
+
+__all__ = [
+    "BUFFER_KINDS",
+    "Clash",
+    "NodeSeries",
+    "SeriesReference",
+    "SeriesRole",
+    "Synthesised",
+    "SynthesisedSeries",
+    "alias_snake",
+    "computes_served",
+    "has_buffer",
+    "is_sink",
+    "resolve_reference",
+    "snake",
+    "split_endpoint",
+    "split_reference",
+    "synthesised",
+]
+
+BUFFER_KINDS = frozenset({"serviceWithBuffer", "queue", "dlq"})
+
+SeriesRole: TypeAlias = Literal["queue", "served", "loss", "overflow", "gated_outflow", "retry_echo", "router_target"]
+
+_SERIES_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_]")
+_ACRONYM_THEN_WORD = re.compile(r"([A-Z]+)([A-Z][a-z])")
+_LOWER_THEN_UPPER = re.compile(r"([a-z0-9])([A-Z])")
+_CAPITAL = re.compile(r"(?<=.)([A-Z])")
+
+
+def snake(text: str) -> str:
+    """Return ``text`` in snake case with acronyms kept together: ``DLQ`` -> ``dlq``, ``HTTPService`` ->
+    ``http_service``; a character that no series id may hold becomes ``_``, a leading digit gets one before it."""
+    safe = _NOT_A_NAME.sub("_", text)
+    words = _LOWER_THEN_UPPER.sub(r"\1_\2", _ACRONYM_THEN_WORD.sub(r"\1_\2", safe))
+    return _legal_start(words.lower())
+
+
+def alias_snake(text: str) -> str:
+    """Return the other engine's spelling, an underscore before every capital: ``DLQ`` -> ``d_l_q``."""
+    return _legal_start(_CAPITAL.sub(r"_\1", _NOT_A_NAME.sub("_", text)).lower())
+
+
+def _legal_start(name: str) -> str:
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+class SeriesReference(NamedTuple):
+    """A reference text taken apart; exactly one of ``id`` and ``file`` is set.
+
+    ``id`` is the series id as written (``self`` for the queue of the node itself), ``class_id`` what
+    followed ``@``, ``file`` the path of a ``file:`` reference.
+    """
+
+    id: str | None
+    class_id: str | None = None
+    file: str | None = None
+
+
+def split_reference(text: str) -> SeriesReference:
+    """Take ``id``, ``series:id``, ``id@class``, ``self`` or ``file:path`` apart; it does not look anything up."""
+    text = text.strip()
+    if text.startswith("file:"):
+        return SeriesReference(None, None, text[len("file:") :])
+    base, at, class_id = text.removeprefix("series:").partition("@")
+    return SeriesReference(base.strip(), class_id.strip() if at else None)
+
+
+def split_endpoint(text: str, node_ids: Iterable[str]) -> tuple[str, str | None] | None:
+    """Take an edge's ``node`` or ``node:port`` apart; None where no such topology node exists.
+
+    An id that holds a colon itself wins over a port.
+    """
+    known = node_ids if isinstance(node_ids, (set, frozenset, dict)) else set(node_ids)
+    if text in known:
+        return text, None
+    node, colon, port = text.rpartition(":")
+    return (node, port) if colon and node in known else None
+
+
+class NodeSeries(NamedTuple):
+    """The series that one topology node implies; None where the author bound one or none is needed."""
+
+    queue: str | None = None
+    served: str | None = None
+    loss: str | None = None
+    overflow: str | None = None
+    gated_outflow: str | None = None
+    retry_echo: str | None = None
+
+
+class SynthesisedSeries(NamedTuple):
+    """One implied series: its part, and the index of its topology node (of its ``nodes[]`` router
+    for ``router_target``)."""
+
+    name: str
+    role: SeriesRole
+    node_index: int
+
+
+class Clash(NamedTuple):
+    """Two topology nodes that claim one undeclared name for a series of their own."""
+
+    name: str
+    role: SeriesRole
+    node_index: int
+    other_index: int
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """All names that a model declares or implies.
+
+    ``declared`` maps a ``nodes[]`` id to its index; ``nodes`` has one entry per topology node;
+    ``series`` maps an implied name to what it is, in the order of the file; ``aliases`` maps other
+    spellings to implied names and never hides a real one.
+    """
+
+    declared: Mapping[str, int]
+    nodes: tuple[NodeSeries, ...]
+    series: Mapping[str, SynthesisedSeries]
+    aliases: Mapping[str, str]
+    clashes: tuple[Clash, ...] = ()
+
+    def resolve(self, name: str) -> str | None:
+        """Return the series that a bare id means, or None."""
+        if name in self.declared or name in self.series:
+            return name
+        return self.aliases.get(name)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every series name: declared ones first, then implied ones, each in the order of the file."""
+        return (*self.declared, *self.series)
+
+
+def resolve_reference(text: str, names: Synthesised, own_queue: str | None = None) -> SeriesReference | None:
+    """Return the reference with its series looked up, or None where the series does not exist.
+
+    ``own_queue`` is the queue of the node that holds the reference, which ``self`` means.  A ``file:``
+    reference comes back as it is: whether it can be used is for its reader to say.
+    """
+    parts = split_reference(text)
+    if parts.id is None:
+        return parts
+    found = names.resolve(parts.id)
+    if found is None and parts.id == "self":
+        found = own_queue
+    return None if found is None else SeriesReference(found, parts.class_id)
+
+
+def is_sink(node: TopologyNode) -> bool:
+    """Whether flow ends at the node."""
+    return node.kind == "sink" or node.node_role == "sink"
+
+
+def has_buffer(node: TopologyNode) -> bool:
+    """Whether work can wait at the node."""
+    return node.kind in BUFFER_KINDS
+
+
+def computes_served(node: TopologyNode) -> bool:
+    """Whether ``served`` follows from arrivals and capacity (a sink takes all), since none is bound."""
+    semantics = node.semantics
+    if semantics.served is not None or semantics.arrivals is None:
+        return False
+    serves = has_buffer(node) or node.kind == "service"
+    return is_sink(node) or (serves and semantics.capacity is not None)
+
+
+def synthesised(spec: ModelSpec) -> Synthesised:
+    """Name every series that the model implies.
+
+    Names that the author gave (an undeclared ``queueDepth``, ``retryEcho`` or router target) are taken
+    first; a made-up one takes the first free of name, name_1, name_2.  Pure: the same spec gives the
+    same names.
+    """
+    declared: dict[str, int] = {}
+    for index, node in enumerate(spec.nodes):
+        declared.setdefault(node.id, index)
+    namer = _Namer(declared)
+    topology = spec.topology.nodes if spec.topology else ()
+    for index, station in enumerate(topology):
+        namer.take_given(index, station)
+    for index, node in enumerate(spec.nodes):
+        if isinstance(node, RouterNode):
+            namer.take_targets(index, node)
+    for index, station in enumerate(topology):
+        namer.take_implied(index, station)
+    return namer.result(len(topology))
+
+
+def _implied_roles(node: TopologyNode) -> Iterator[SeriesRole]:
+    """Yield the parts that the node plays and that nobody named."""
+    computed = computes_served(node)
+    buffered = has_buffer(node)
+    depth = node.semantics.queue_depth
+    if buffered and (depth is None or split_reference(depth).id == "self"):
+        yield "queue"
+    if computed:
+        yield "served"
+    if computed and buffered and node.semantics.errors is not None:
+        yield "loss"
+    turns_away = computed and node.kind == "service" and not is_sink(node)
+    if turns_away or (buffered and (node.wip_limit is not None or node.wip_limit_series is not None)):
+        yield "overflow"
+    if buffered and node.dispatch_schedule is not None:
+        yield "gated_outflow"
+
+
+class _Namer:
+    """The names taken so far, filled in file order."""
+
+    def __init__(self, declared: dict[str, int]) -> None:
+        self._declared = declared
+        self._series: dict[str, SynthesisedSeries] = {}
+        self._by_node: dict[tuple[int, str], str] = {}
+        self._aliases: dict[str, str] = {}
+        self._clashes: list[Clash] = []
+
+    def take_given(self, index: int, node: TopologyNode) -> None:
+        """Take the undeclared names that the author gave to a queue or an echo."""
+        if has_buffer(node) and node.semantics.queue_depth is not None:
+            self._give(index, "queue", node.semantics.queue_depth)
+        if node.semantics.retry_echo is not None:
+            self._give(index, "retry_echo", node.semantics.retry_echo)
+
+    def _give(self, index: int, role: Literal["queue", "retry_echo"], text: str) -> None:
+        name = split_reference(text).id
+        if name is None or name == "self" or name in self._declared or not _SERIES_ID.fullmatch(name):
+            return
+        other = self._series.get(name)
+        if other is not None:
+            self._clashes.append(Clash(name, role, index, other.node_index))
+            return
+        self._series[name] = SynthesisedSeries(name, role, index)
+        self._by_node[index, role] = name
+
+    def take_targets(self, index: int, router: RouterNode) -> None:
+        """Take the undeclared targets of a router; routes to one target add up."""
+        for route in router.routes:
+            name = route.target
+            if name not in self._declared and name not in self._series and _SERIES_ID.fullmatch(name):
+                self._series[name] = SynthesisedSeries(name, "router_target", index)
+
+    def take_implied(self, index: int, node: TopologyNode) -> None:
+        """Make up the names of what the node computes beyond what is bound."""
+        for role in _implied_roles(node):
+            name = self._make(index, node.id, role)
+            if role == "queue":
+                self._aliases.setdefault(f"{alias_snake(node.id)}_queue", name)
+
+    def _make(self, index: int, node_id: str, role: SeriesRole) -> str:
+        base = f"{snake(node_id)}_{role}"
+        name, number = base, 0
+        while name in self._declared or name in self._series:
+            number += 1
+            name = f"{base}_{number}"
+        self._series[name] = SynthesisedSeries(name, role, index)
+        self._by_node[index, role] = name
+        return name
+
+    def result(self, count: int) -> Synthesised:
+        """Return the names of ``count`` topology nodes."""
+        taken = self._by_node
+        nodes = tuple(NodeSeries(*(taken.get((index, role)) for role in NodeSeries._fields)) for index in range(count))
+        aliases = {
+            alias: name
+            for alias, name in self._aliases.items()
+            if alias not in self._declared and alias not in self._series
+        }
+        return Synthesised(self._declared, nodes, self._series, aliases, tuple(self._clashes))
