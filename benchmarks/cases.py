@@ -1,0 +1,19 @@
+"""The one registry of benchmark cases: the suite, the tests and the guardrails all read it.
+
+A new family of cases is a module with a tuple of ``Case`` and one line here.
+"""
+
+from __future__ import annotations
+
+from benchmarks.case import Case
+from benchmarks.engine_cases import ENGINE_CASES
+from benchmarks.process_cases import PROCESS_CASES
+from benchmarks.storage_cases import STORAGE_CASES
+
+__all__ = ["CASES"]
+
+CASES: tuple[Case, ...] = (
+    *ENGINE_CASES,
+    *STORAGE_CASES,
+    *PROCESS_CASES,
+)
