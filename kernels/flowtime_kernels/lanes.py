@@ -84,8 +84,13 @@ def _queue(buf: Row, inflow: Offset, outflow: Offset, loss: Offset, previous: Of
 def _line(buf: Row, x: Offset, y: Offset, previous: Offset, served: Offset, depth: Offset) -> None:
     for i in range(WIDE):
         buf[served + i] = scalars.minimum(buf[x + i] + buf[previous + i], buf[y + i])
-    for i in range(WIDE):
-        buf[depth + i] = scalars.queue_step(buf[previous + i], buf[x + i], buf[served + i], 0.0)
+    if previous == depth:
+        # The same row must be seen to be the same, or the compiler fears an overlap.
+        for i in range(WIDE):
+            buf[depth + i] = scalars.queue_step(buf[depth + i], buf[x + i], buf[served + i], 0.0)
+    else:
+        for i in range(WIDE):
+            buf[depth + i] = scalars.queue_step(buf[previous + i], buf[x + i], buf[served + i], 0.0)
 
 
 @njit

@@ -15,6 +15,9 @@ from flowtime.engine.plan import IndexArray, Schedule, pack_rows
 from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
 
+# Stocks whose kernel may overwrite the value of the bin before.
+_IN_PLACE = frozenset({op.LINE})
+
 __all__ = ["LanePlan", "Source", "plan_lanes", "varying_columns"]
 
 
@@ -83,6 +86,7 @@ class _LaneLayout:
         lanes: int,
     ) -> None:
         self._flow = flow
+        self._order = order
         self._sources = sources
         self._varying = varying
         self._lanes = lanes
@@ -102,15 +106,9 @@ class _LaneLayout:
         total = count + 2 * len(self._factors)
         rings = np.zeros((3, total + 1), dtype=np.int64)
         rings[2, :] = -1
-        depth = self._depths()
-        size = 0
         for row, column in enumerate(uniform):
             rings[2, base_place[column] if column in base_place else self._place[column]] = row
-        for i in range(total):
-            if rings[2, i] < 0:
-                bins = depth.get(self._used[i], 1) if i < count else 1
-                rings[0, i], rings[1, i] = size, bins - 1
-                size += bins * self._lanes
+        size = self._lay_rings(rings)
         rings[0, -1] = size
         params: list[float] = []
         rows = pack_rows(self._operations, params, self._place)
@@ -138,6 +136,34 @@ class _LaneLayout:
                 loaded += 1
         return np.array(rows, dtype=np.int64).reshape(-1, 10)
 
+    def _lay_rings(self, rings: IndexArray) -> int:
+        """Give every varying column its ring and return the size of all.
+
+        A column that nothing looks back at, or asks for at the end of a bin, lends its place to others
+        after its last reading: what a bin needs then fits the L1 cache.
+        """
+        depth = self._depths()
+        last = {c: moment for moment, o in enumerate(self._operations) for c in (*o.ins, *o.outs)}
+        kept = self._order.wanted | {s.column for s in self._sources}
+        passing = {c for c in last if c not in depth and c not in kept and rings[2, self._place[c]] < 0}
+        size = 0
+        for i in range(rings.shape[1] - 1):
+            column = self._used[i] if i < len(self._used) else None
+            if rings[2, i] < 0 and column not in passing:
+                bins = depth.get(column, 1) if column is not None else 1
+                rings[0, i], rings[1, i] = size, bins - 1
+                size += bins * self._lanes
+        free: list[int] = []
+        for moment, operation in enumerate(self._operations):
+            seen = passing.intersection((*operation.ins, *operation.outs))
+            for column in sorted(seen.intersection(operation.outs)):
+                if not free:
+                    free.append(size)
+                    size += self._lanes
+                rings[0, self._place[column]] = free.pop()
+            free.extend(int(rings[0, self._place[c]]) for c in sorted(seen) if last[c] == moment)
+        return size
+
     def _depths(self) -> dict[int, int]:
         """How many bins of each column must be kept, as a power of two."""
         bins: dict[int, int] = {}
@@ -147,7 +173,7 @@ class _LaneLayout:
                 bins[source] = max(bins.get(source, 1), operation.length + 1)
             if operation.code in (op.QUEUE, op.SERVE, op.LINE, op.CUMSUM, op.EMA):
                 stock = operation.outs[-1]
-                bins[stock] = max(bins.get(stock, 1), 2)
+                bins[stock] = max(bins.get(stock, 1), 1 if operation.code in _IN_PLACE else 2)
         return {column: 1 << (needed - 1).bit_length() for column, needed in bins.items()}
 
     def _initials(self, rings: IndexArray) -> tuple[tuple[int, int, float], ...]:
