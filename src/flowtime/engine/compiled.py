@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from flowtime.engine.kernel_cache import Kernels, load_kernels
 from flowtime.engine.lowering import lower_model
 from flowtime.engine.ordering import SameBinCycle
 from flowtime.engine.overrides import Overrides, Resolved, Scale, resolve_overrides, unknown_name
-from flowtime.engine.plan import BLOCK_BINS, Plan, plan_flow, schedule
+from flowtime.engine.plan import BLOCK_BINS, Plan, Schedule, plan_flow, schedule
 from flowtime.engine.result import Buffer, Result
 from flowtime.engine.stations import Station, stations
 from flowtime.engine.support import unsupported
@@ -43,7 +44,10 @@ def compile_model(model: Model, *, outputs: Sequence[str] | None = None) -> Comp
     order = schedule(flow, (*flow.names.values(), *flow.metrics.values()), metrics=True)
     if order.cycles:
         raise CompileError(_cycle_fault(model, flow, cycle) for cycle in order.cycles)
-    return CompiledModel(model, flow, None if outputs is None else output_columns(flow, outputs))
+    if outputs is None:
+        return CompiledModel(model, flow, None, order)
+    kept = output_columns(flow, outputs)
+    return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values()), metrics=True))
 
 
 def output_columns(flow: Flow, outputs: Iterable[str]) -> dict[str, int]:
@@ -65,8 +69,9 @@ class CompiledModel:
     To reuse one, take a ``workspace()`` a thread.
     """
 
-    def __init__(self, model: Model, flow: Flow, outputs: dict[str, int] | None) -> None:
+    def __init__(self, model: Model, flow: Flow, outputs: dict[str, int] | None, order: Schedule) -> None:
         self.model = model
+        self._order = order
         self.flow = flow
         self.outputs = outputs
         self.kernels: Kernels = load_kernels()
@@ -112,7 +117,8 @@ class CompiledModel:
             r.column for r in resolved
             if isinstance(r.value, np.ndarray) and self.flow.columns[r.column].values is None
         )  # fmt: skip
-        return self.remember((full, block), lambda: self._make_plan(full, block))
+        make = partial(plan_flow, self.flow, self._order, block=block, full=full)
+        return self.remember((full, block), make)
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what ``make`` gave for this key before, or make it: plans are made once a model."""
@@ -121,11 +127,6 @@ class CompiledModel:
                 self._made[key] = make()
             found: T = self._made[key]  # type: ignore[assignment]
         return found
-
-    def _make_plan(self, full: frozenset[int], block: int) -> Plan:
-        flow = self.flow
-        names = {**flow.names, **flow.metrics} if self.outputs is None else self.outputs
-        return plan_flow(flow, schedule(flow, tuple(names.values()), metrics=True), block=block, full=full)
 
     def _run(self, plan: Plan, buffer: Buffer, resolved: Sequence[Resolved]) -> Result:
         for override in resolved:
@@ -188,16 +189,20 @@ def _single(value: float | FloatArray) -> float:
 
 
 def _cycle_fault(model: Model, flow: Flow, cycle: SameBinCycle) -> Fault:
-    owners = [flow.columns[flow.operations[i].outs[0]].owner for i in cycle.operations]
-    # Each operation waits for the next; several may belong to one series.
+    ring = [flow.operations[i] for i in cycle.operations]
+    # Each operation waits for the next, by the one of its results that it reads; several may belong to one series.
+    read = [
+        next(c for c in before.ins if c in after.outs) for before, after in zip([ring[-1], *ring], ring, strict=False)
+    ]
+    owners = [flow.columns[column].owner for column in read]
     names = list(dict.fromkeys(name for name in owners if name in flow.names))
     names = names or list(dict.fromkeys(owners))
-    ring = " -> ".join([*names, names[0]])
+    loop = " -> ".join([*names, names[0]])
     index = next((i for i, node in enumerate(model.spec.nodes) if node.id in names), None)
     path = "$.nodes" if index is None else f"$.nodes[{index}]"
     return model.fault(
         "compile.same_bin_cycle",
-        f"these series wait for each other within one bin: {ring}",
+        f"these series wait for each other within one bin: {loop}",
         path,
         hint="let one of them read an earlier bin, with SHIFT(x, 1) or DELAY(x, 1)",
     )

@@ -113,20 +113,19 @@ class _StationMetrics:
         if self._station.has_service and spent is not None and count is not None:
             service = self._emit("serviceTimeMs", op.RATIO, spent, count)
         if waiting is not None and service is not None and depth is not None:
-            self._cycle_time(waiting, service, depth, served)
+            self._cycle_time(waiting, service, depth)
         elif waiting is not None or service is not None:
             self._made["cycleTimeMs"] = waiting if waiting is not None else service or 0
         if service is not None:
             self._emit("flowEfficiency", op.RATIO, service, self._made["cycleTimeMs"])
 
-    def _cycle_time(self, waiting: int, service: int, depth: int, served: int) -> None:
-        zero = self._builder.scalar(0.0)
-        # A missing part counts as nothing, except that a stuck queue has no cycle time at all.
-        holds = self._emit("cycleTimeMs", op.LT, zero, depth, keep=False)
-        still = self._emit("cycleTimeMs", op.LE, served, zero, keep=False)
-        stuck = self._emit("cycleTimeMs", op.AND, holds, still, keep=False)
-        both = self._emit("cycleTimeMs", op.PAIR_SUM, waiting, service, keep=False)
-        self._emit("cycleTimeMs", op.IF, stuck, self._builder.scalar(math.nan), both)
+    def _cycle_time(self, waiting: int, service: int, depth: int) -> None:
+        # A missing part counts as nothing, but where work waits for an undefined time all is undefined.
+        holds = self._emit("cycleTimeMs", op.LT, self._builder.scalar(0.0), depth, keep=False)
+        known = self._emit("cycleTimeMs", op.SAFE, service, keep=False)
+        whole = self._emit("cycleTimeMs", op.ADD, waiting, known, keep=False)
+        parts = self._emit("cycleTimeMs", op.PAIR_SUM, waiting, service, keep=False)
+        self._emit("cycleTimeMs", op.IF, holds, whole, parts)
 
     def _retries(self, served: int) -> None:
         failures = self._column.get("failures", self._column.get("errors"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from types import MappingProxyType
 
 import numpy as np
@@ -124,12 +125,12 @@ def _stages_of(
 def _joined(stages: Sequence[Stage]) -> list[Stage]:
     """Neighbouring stages without feedback are one stage."""
     joined: list[Stage] = []
-    for stage in stages:
-        last = joined[-1] if joined else None
-        if last and not last.is_feedback and not stage.is_feedback and last.is_metric == stage.is_metric:
-            joined[-1] = Stage(last.operations + stage.operations, False, stage.is_metric)
+    for (is_feedback, is_metric), alike in groupby(stages, key=lambda stage: (stage.is_feedback, stage.is_metric)):
+        if is_feedback:
+            joined.extend(alike)
         else:
-            joined.append(stage)
+            operations = tuple(chain.from_iterable(stage.operations for stage in alike))
+            joined.append(Stage(operations, False, is_metric))
     return joined
 
 
@@ -250,7 +251,7 @@ class _Layout:
         depth = 0
         for moment, operations in enumerate(moments):
             seen = {c for o in operations for c in (*o.ins, *o.outs) if self._is_local(c)}
-            for column in sorted(seen - row.keys()):
+            for column in sorted(c for c in seen if c not in row):
                 if free:
                     row[column] = free.pop()
                 else:

@@ -252,6 +252,9 @@ def _check_traffic(report: Report) -> None:
 def _check_outputs(report: Report) -> None:
     for index, output in enumerate(report.spec.outputs):
         series = output.series
+        if output.as_ is not None and series.endswith("*"):
+            hint = "name one series, or leave `as` out"
+            report.add("bad_value", "one file name can not serve several series", f"$.outputs[{index}].as", hint)
         if series == "*" or report.names.resolve(series) is not None:
             continue
         path = f"$.outputs[{index}].series"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from flowtime.model.naming import NodeSeries, computes_served, has_buffer, split_endpoint
 from flowtime.model.report import Report
 from flowtime.model.spec import Semantics, Topology, TopologyNode
@@ -107,6 +109,14 @@ def _check_overflow(report: Report, topology: Topology) -> None:
         path = f"$.topology.nodes[{index}].wipOverflow"
         if report.check_known(node.wip_overflow, index_of, path, "topology node"):
             target[node.id] = node.wip_overflow
+    for circle in _circles(target):
+        path = f"$.topology.nodes[{index_of[circle[0]]}].wipOverflow"
+        message = f"overflow goes round in a circle: {' -> '.join([*circle, circle[0]])}"
+        report.add("overflow_cycle", message, path)
+
+
+def _circles(target: Mapping[str, str]) -> Iterator[list[str]]:
+    """Yield each circle once, from the first of its members that the walk meets."""
     done: set[str] = set()
     for start in target:
         chain: dict[str, None] = {}
@@ -114,9 +124,8 @@ def _check_overflow(report: Report, topology: Topology) -> None:
         while node_id is not None and node_id not in chain and node_id not in done:
             chain[node_id] = None
             node_id = target.get(node_id)
-        if node_id is not None and node_id in chain:
-            members = list(chain)[list(chain).index(node_id) :]
-            circle = " -> ".join([*members, node_id])
-            path = f"$.topology.nodes[{index_of[node_id]}].wipOverflow"
-            report.add("overflow_cycle", f"overflow goes round in a circle: {circle}", path)
+        if node_id in chain:
+            members = list(chain)
+            yield members[members.index(str(node_id)) :]
+        # Every node has one way out, so what was walked once leads nowhere new.
         done.update(chain)

@@ -83,18 +83,10 @@ def _reader(type_: Any) -> Reader:
     simple = _SCALARS.get(type_)
     if simple is not None:
         return simple(constraints)
-    origin = get_origin(type_)
-    if origin in (Union, types.UnionType):
-        return _union_reader(get_args(type_))
-    if origin is np.ndarray:
-        return _ArrayReader()
-    if origin is Literal:
-        return ChoiceReader(get_args(type_))
-    if origin is tuple:
-        return _TupleReader(_reader(get_args(type_)[0]), constraints)
-    if origin is dict:
-        return _DictReader(_reader(get_args(type_)[1]))
-    raise TypeError(f"no reader for fields of type {type_!r}")
+    generic = _GENERICS.get(get_origin(type_))
+    if generic is None:
+        raise TypeError(f"no reader for fields of type {type_!r}")
+    return generic(get_args(type_), constraints)
 
 
 _SCALARS: Mapping[Any, Callable[[msgspec.Meta | None], Reader]] = types.MappingProxyType(
@@ -110,13 +102,30 @@ _SCALARS: Mapping[Any, Callable[[msgspec.Meta | None], Reader]] = types.MappingP
 
 
 def _union_reader(members: tuple[Any, ...]) -> Reader:
+    # None is what an absent field is; the struct's reader sees to it.
     real = tuple(member for member in members if member is not type(None))
     if len(real) == 1:
         return _reader(real[0])
-    structs = tuple(member for member in real if isinstance(member, type) and issubclass(member, msgspec.Struct))
-    if len(structs) == len(real) and all(struct.__struct_config__.tag_field for struct in structs):
-        return _TaggedReader(structs)
+    if all(_tag_field(member) for member in real):
+        return _TaggedReader(real)
     return _AnyOfReader(tuple(_reader(member) for member in real))
+
+
+def _tag_field(type_: Any) -> str | None:
+    is_struct = isinstance(type_, type) and issubclass(type_, msgspec.Struct)
+    return type_.__struct_config__.tag_field if is_struct else None
+
+
+_GENERICS: Mapping[Any, Callable[[tuple[Any, ...], msgspec.Meta | None], Reader]] = types.MappingProxyType(
+    {
+        Union: lambda arguments, _: _union_reader(arguments),
+        types.UnionType: lambda arguments, _: _union_reader(arguments),
+        np.ndarray: lambda _, __: _ArrayReader(),
+        Literal: lambda arguments, _: ChoiceReader(arguments),
+        tuple: lambda arguments, constraints: _TupleReader(_reader(arguments[0]), constraints),
+        dict: lambda arguments, _: _DictReader(_reader(arguments[1])),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,23 +84,36 @@ def model_from_tree(tree: TreeNode, *, file: str | None, folder: Path | None) ->
 
 def _build(tree: TreeNode, faults: Iterable[Fault], file: str | None, folder: Path | None) -> Model:
     spec, decoding = decode_with_faults(tree, ModelSpec, file)
-    # A field that a refused merge key would have brought is not missing as well.
-    merged = {fault.path for fault in faults if fault.code == "model.yaml_merge_key"}
-    early = [*faults, *(fault for fault in decoding if f'{fault.path}["<<"]' not in merged)]
+    early = _without_merged(faults, decoding)
     if spec is None:
         raise ModelError(early)
     places = Places(tree, file)
     spec, reading = _read_files(spec, places, folder)
     checked = check_model(spec, places)
+    if early or reading or checked.faults:
+        raise ModelError([*early, *reading, *_independent(checked.faults, early)])
+    return Model(_in_utc(spec), checked.expressions, file, checked.names, places)
+
+
+def _without_merged(reading: Iterable[Fault], decoding: Iterable[Fault]) -> list[Fault]:
+    """Join the faults of the reader and the decoder; what a refused merge key would have brought is not
+    missing as well."""
+    found = list(reading)
+    merged = {fault.path for fault in found if fault.code == "model.yaml_merge_key"}
+    return [*found, *(fault for fault in decoding if f'{fault.path}["<<"]' not in merged)]
+
+
+def _independent(later: Iterable[Fault], early: Iterable[Fault]) -> list[Fault]:
+    """Leave out what only follows from a field that could not be read."""
     broken = [fault.path for fault in early if fault.path is not None]
-    # What follows from a field that could not be read is no fault of its own.
-    later = [fault for fault in checked.faults if not any(_related(fault.path or "", path) for path in broken)]
-    if early or reading or later:
-        raise ModelError([*early, *reading, *later])
-    if spec.grid.start is not None:
-        grid = msgspec.structs.replace(spec.grid, start=utc_text(spec.grid.start))
-        spec = msgspec.structs.replace(spec, grid=grid)
-    return Model(spec, checked.expressions, file, checked.names, places)
+    return [fault for fault in later if not any(_related(fault.path or "", path) for path in broken)]
+
+
+def _in_utc(spec: ModelSpec) -> ModelSpec:
+    # One spelling of one moment, so that hashes and labels of bins do not depend on the author's clock.
+    if spec.grid.start is None:
+        return spec
+    return msgspec.structs.replace(spec, grid=msgspec.structs.replace(spec.grid, start=utc_text(spec.grid.start)))
 
 
 def _related(one: str, other: str) -> bool:

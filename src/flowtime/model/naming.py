@@ -218,11 +218,19 @@ def _implied_roles(node: TopologyNode) -> Iterator[SeriesRole]:
         yield "served"
     if computed and buffered and node.semantics.errors is not None:
         yield "loss"
-    turns_away = computed and node.kind == "service" and not is_sink(node)
-    if turns_away or (buffered and (node.wip_limit is not None or node.wip_limit_series is not None)):
+    if _turns_away(node) or (buffered and _is_limited(node)):
         yield "overflow"
     if buffered and node.dispatch_schedule is not None:
         yield "gated_outflow"
+
+
+def _turns_away(node: TopologyNode) -> bool:
+    # A sink takes all that arrives, whatever its kind is called.
+    return computes_served(node) and node.kind == "service" and not is_sink(node)
+
+
+def _is_limited(node: TopologyNode) -> bool:
+    return node.wip_limit is not None or node.wip_limit_series is not None
 
 
 class _Namer:

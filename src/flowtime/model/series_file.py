@@ -6,10 +6,12 @@ link out of the folder, a regular file of bounded size.  NPY is read without pic
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
@@ -29,7 +31,8 @@ MAX_SERIES_ROWS = 10_000_000
 _INDEX_COLUMN = "bin_index"
 _VALUE_COLUMN = "value"
 _GAPS = frozenset({"", "nan", "NaN", "NAN"})
-_ONLY_NUMBERS = re.compile(r"[-+0-9.eEnaNA, ]*")
+# What numbers, gaps and their separators are made of.
+_PLAIN_BYTES = b"0123456789+-.eEnaNA, \n"
 
 
 class SeriesFileFault(FlowtimeError):
@@ -115,63 +118,88 @@ def _choose(source: _Source, columns: Sequence[str]) -> int:
 
 def _read_csv(source: _Source) -> FloatArray:
     try:
-        text = source.path.read_bytes().decode("utf-8-sig")
+        text = source.path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
     except UnicodeDecodeError as error:
         raise SeriesFileFault("format", f"{source.name} is not UTF-8") from error
-    rows = _rows(source, text)
-    header = [cell.strip() for cell in rows[0]] if rows else []
+    header = _header(source, text)
+    column = _choose(source, header)
+    wanted = [column]
+    if _INDEX_COLUMN in header and header.index(_INDEX_COLUMN) != column:
+        wanted.append(header.index(_INDEX_COLUMN))
+    table = _plain_table(text, len(header))
+    found = _read_cells(source, text, wanted, len(header)) if table is None else [table[:, which] for which in wanted]
+    return found[0] if len(found) == 1 else _by_index(source, found[1], found[0])
+
+
+def _header(source: _Source, text: str) -> list[str]:
+    with _csv_faults(source, text) as rows:
+        header = [cell.strip() for cell in next(rows, [])]
     if not header or all(number_of(cell) is not None for cell in header):
         raise SeriesFileFault("format", f"{source.name} has no header", line=1, hint="name the columns in line 1")
-    column = _choose(source, header)
-    body = rows[1:]
-    while body and not body[-1]:
-        body.pop()
-    values = _cells(source, text, body, column, len(header))
-    if _INDEX_COLUMN in header and header.index(_INDEX_COLUMN) != column:
-        index = _cells(source, text, body, header.index(_INDEX_COLUMN), len(header))
-        return _by_index(source, index, values)
-    return values
+    return header
 
 
-def _rows(source: _Source, text: str) -> list[list[str]]:
+@contextlib.contextmanager
+def _csv_faults(source: _Source, text: str) -> Iterator[Iterator[list[str]]]:
+    """Give the rows of a text; what csv says of it becomes a fault with its line."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return list(reader)
+        yield reader
     except csv.Error as error:
         raise SeriesFileFault("format", f"{source.name} is not CSV: {error}", line=reader.line_num) from error
 
 
-def _cells(source: _Source, text: str, body: list[list[str]], column: int, width: int) -> FloatArray:
-    """Return one column (rows,): by one call if all cells are plain, else cell by cell to find the wrong one."""
-    try:
-        cells = [row[column] or ".nan" for row in body]
-    except IndexError:
-        cells = []
-    joined = ",".join(cells)
-    if cells and _ONLY_NUMBERS.fullmatch(joined):
-        values = read_numbers(f"[{joined}]")
-        if values is not None and len(values) == len(body) and all(len(row) == width for row in body):
-            return values
-    return _read_cells(source, text, column, width)
+def _plain_table(text: str, width: int) -> FloatArray | None:
+    """Return all cells (rows, width) of a table that holds numbers and gaps only, by one call; else None."""
+    _, line_end, rows = text.partition("\n")
+    data = rows.encode()
+    if not line_end or '"' in text or data.translate(None, _PLAIN_BYTES):
+        return None
+    codes = np.frombuffer(data, dtype=np.uint8)
+    separators = codes[(codes == ord(",")) | (codes == ord("\n"))]
+    if (separators.size + 1) % width:
+        return None
+    ends = np.append(separators, np.uint8(ord("\n"))).reshape(-1, width) == ord("\n")
+    # A row with a cell too few before one with a cell too many would pass a count alone.
+    if not ends[:, -1].all() or ends[:, :-1].any():
+        return None
+    values = read_numbers(f"[{_with_gaps(rows)}]")
+    return values.reshape(-1, width) if values is not None and values.size == ends.size else None
 
 
-def _read_cells(source: _Source, text: str, column: int, width: int) -> FloatArray:
-    reader = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""))
-    next(reader)
-    values: list[float] = []
-    for row in reader:
-        # A line with nothing in it is the gap of a file with one column.
-        cells = row or [""]
-        if len(cells) != width:
-            message = f"{source.name} has {len(cells)} cells in a row of {width} columns"
-            raise SeriesFileFault("value", message, line=reader.line_num)
-        cell = cells[column].strip()
-        value = np.nan if cell in _GAPS else number_of(cell)
-        if value is None:
-            message = f"{cell!r} in {source.name} is not a number"
-            raise SeriesFileFault("value", message, line=reader.line_num, hint="leave the cell empty for a gap")
-        values.append(value)
-    return np.array(values, dtype=np.float64)
+def _with_gaps(rows: str) -> str:
+    """Return the cells in one line, with a spelled gap in each empty one."""
+    cells = rows.replace("\n", ",").replace("NaN", ".nan").replace("NAN", ".nan")
+    cells = re.sub(r"(?<!\.)nan", ".nan", cells) if "nan" in cells else cells
+    while ",," in cells:
+        cells = cells.replace(",,", ",.nan,")
+    return f"{'.nan' if cells.startswith(',') else ''}{cells}{'.nan' if cells.endswith(',') else ''}"
+
+
+def _read_cells(source: _Source, text: str, wanted: Sequence[int], width: int) -> list[FloatArray]:
+    """Return some columns (rows,), read cell by cell."""
+    found: list[list[float]] = [[] for _ in wanted]
+    line = 1
+    with _csv_faults(source, text) as rows:
+        next(rows)
+        for row in rows:
+            line = getattr(rows, "line_num", line)
+            # A line with nothing in it is the gap of a file with one column.
+            cells = row or [""]
+            if len(cells) != width:
+                message = f"{source.name} has {len(cells)} cells in a row of {width} columns"
+                raise SeriesFileFault("value", message, line=line)
+            for values, which in zip(found, wanted, strict=True):
+                values.append(_cell(source, cells[which].strip(), line))
+    return [np.array(values, dtype=np.float64) for values in found]
+
+
+def _cell(source: _Source, cell: str, line: int) -> float:
+    value = math.nan if cell in _GAPS else number_of(cell)
+    if value is None or math.isinf(value):
+        message = f"{cell!r} in {source.name} is not a finite number"
+        raise SeriesFileFault("value", message, line=line, hint="leave the cell empty for a gap")
+    return value
 
 
 def _by_index(source: _Source, index: FloatArray, values: FloatArray) -> FloatArray:

@@ -1,0 +1,67 @@
+"""The hashes of a run: over what went in, and never over times, paths or names of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from flowtime.bundle.documents import Mode, RngEntry
+from flowtime.bundle.encoding import canonical_hash
+from flowtime.model import Model, canonical_bytes
+from flowtime.storage import sha256_bytes
+
+__all__ = ["Origin", "RunHashes", "hash_run"]
+
+ADHOC_TEMPLATE = "adhoc-model"
+ADHOC_VERSION = "0.0.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a model came from: a template with its merged parameters, or (the defaults) a file."""
+
+    template_id: str = ADHOC_TEMPLATE
+    template_version: str = ADHOC_VERSION
+    template_hash: str | None = None
+    title: str | None = None
+    narrative: str | None = None
+    mode: Mode = "simulation"
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    telemetry_bindings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether a template was rendered."""
+        return self.template_hash is not None
+
+
+class RunHashes(NamedTuple):
+    """``model`` is the model's meaning, ``scenario`` that and the seed, ``input`` the whole request."""
+
+    model: str
+    scenario: str
+    input: str
+
+
+def hash_run(model: Model, origin: Origin, rng: RngEntry | None) -> RunHashes:
+    """Return the hashes of a run, each ``sha256:<hex>``.
+
+    The input hash of a template run covers the text of the template and every parameter, defaults
+    included; that of a plain model covers the model hash.
+    """
+    model_hash = sha256_bytes(canonical_bytes(model))
+    random = {"kind": rng.kind, "seed": rng.seed} if rng else None
+    scenario_hash = canonical_hash({"modelHash": model_hash, "rng": random})
+    request: dict[str, object] = {"mode": origin.mode, "rng": random}
+    if origin.is_template:
+        request |= {
+            "templateId": origin.template_id,
+            "templateVersion": origin.template_version,
+            "templateHash": origin.template_hash,
+            "parameters": origin.parameters,
+            "telemetryBindings": origin.telemetry_bindings,
+        }
+    else:
+        request["modelHash"] = model_hash
+    return RunHashes(model_hash, scenario_hash, canonical_hash(request))

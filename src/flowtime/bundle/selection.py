@@ -1,0 +1,118 @@
+"""Which series of a run are written, what they are called there, and in which file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from flowtime.model import Model, Synthesised, resolve_reference
+from flowtime.model.spec import ModelSpec, Output
+from flowtime.storage import sha256_bytes
+
+__all__ = ["SelectedSeries", "component_id", "select_series", "series_id"]
+
+DEFAULT_CLASS = "DEFAULT"
+_SERIES_FOLDER = "series"
+_SEMANTIC_FIELDS = (
+    "arrivals", "served", "errors", "attempts", "failures", "exhausted_failures", "retry_echo",
+    "retry_budget_remaining", "external_demand", "queue_depth", "capacity", "processing_time_ms_sum",
+    "served_count", "parallelism",
+)  # fmt: skip
+_CONSTRAINT_FIELDS = ("arrivals", "served", "errors", "latency_minutes")
+# A name is there twice in an id, and a file name may have 255 bytes.
+_MAX_STEM = 200
+_KEPT_STEM = 160
+
+
+class SelectedSeries(NamedTuple):
+    """A series to write: its name in the model, its id in the run, and where its CSV goes."""
+
+    name: str
+    id: str
+    csv_path: str
+
+
+def select_series(model: Model) -> tuple[SelectedSeries, ...]:
+    """Return the series to write, in the order of the model: declared ones, then implied ones.
+
+    The model's ``outputs`` choose (none: all), minus what each excludes.  What topology semantics
+    bind, and what the topology implies, is always written, since the state of a node is read from it.
+    """
+    spec, names = model.spec, model.names
+    wanted = _chosen(spec.outputs, names) | set(_bound(spec, names)) | set(names.series)
+    file_names = {names.resolve(output.series): output.as_ for output in spec.outputs if output.as_ is not None}
+    taken: set[str] = set()
+    return tuple(
+        SelectedSeries(name, series_id(name), _csv_path(file_names.get(name) or _file_name(name), taken))
+        for name in names.names
+        if name in wanted
+    )
+
+
+def series_id(name: str) -> str:
+    """Return ``measure@COMPONENT@DEFAULT``, the id of a total (all classes together)."""
+    return f"{name}@{component_id(name)}@{DEFAULT_CLASS}"
+
+
+def component_id(name: str) -> str:
+    """Return the component that ids carry: the measure in capitals, as such files always had it."""
+    return name.upper()
+
+
+def _chosen(outputs: Sequence[Output], names: Synthesised) -> set[str]:
+    if not outputs:
+        return set(names.names)
+    chosen: set[str] = set()
+    for output in outputs:
+        excluded = {name for pattern in output.exclude for name in _matching(pattern, names)}
+        chosen.update(_matching(output.series, names) - excluded)
+    return chosen
+
+
+def _matching(pattern: str, names: Synthesised) -> set[str]:
+    if pattern == "*":
+        return set(names.names)
+    if pattern.endswith("/*"):
+        # Ids hold no slash: ``prefix/*`` has always meant every id that starts with the prefix.
+        return {name for name in names.names if name.startswith(pattern.removesuffix("/*"))}
+    found = names.resolve(pattern)
+    return set() if found is None else {found}
+
+
+def _bound(spec: ModelSpec, names: Synthesised) -> Iterator[str]:
+    """Yield every series that the topology refers to."""
+    if spec.topology is None:
+        return
+    for node, own in zip(spec.topology.nodes, names.nodes, strict=True):
+        texts = [getattr(node.semantics, field) for field in _SEMANTIC_FIELDS]
+        schedule = node.dispatch_schedule
+        texts += [node.wip_limit_series, schedule.capacity_series if schedule else None]
+        yield from _resolved(texts, names, own.queue)
+    for constraint in spec.topology.constraints:
+        yield from _resolved([getattr(constraint.semantics, field) for field in _CONSTRAINT_FIELDS], names, None)
+
+
+def _resolved(texts: Iterable[object], names: Synthesised, own_queue: str | None) -> Iterator[str]:
+    for text in texts:
+        reference = resolve_reference(text, names, own_queue) if isinstance(text, str) else None
+        if reference is not None and reference.id is not None:
+            yield reference.id
+
+
+def _file_name(name: str) -> str:
+    stem = series_id(name)
+    if len(stem) > _MAX_STEM:
+        digest = sha256_bytes(stem.encode()).removeprefix("sha256:")
+        stem = f"{stem[:_KEPT_STEM]}~{digest[:16]}"
+    return f"{stem}.csv"
+
+
+def _csv_path(file_name: str, taken: set[str]) -> str:
+    """Return a path that no earlier series has, also where the file system ignores case."""
+    stem, _, suffix = file_name.rpartition(".")
+    candidate, number = file_name, 1
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{stem}~{number}.{suffix}"
+    taken.add(candidate.casefold())
+    return f"{_SERIES_FOLDER}/{candidate}"

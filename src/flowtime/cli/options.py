@@ -1,0 +1,115 @@
+"""Options that several commands share, each a decorator, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from flowtime.model import Model
+    from flowtime.settings import Settings
+    from flowtime.templates import Rendered
+
+__all__ = [
+    "json_option",
+    "model_argument",
+    "parameter_options",
+    "read_model",
+    "render_template",
+    "run_argument",
+    "settings_from",
+    "template_folders",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``; the command receives ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def model_argument(command: Command) -> Command:
+    """Add the argument MODEL, a file or ``-`` for stdin; the command receives ``model``."""
+    return click.argument("model", metavar="MODEL", type=click.Path(dir_okay=False, allow_dash=True))(command)
+
+
+def run_argument(command: Command) -> Command:
+    """Add the argument RUN, a run folder; the command receives ``run`` as a ``Path``."""
+    return click.argument("run", metavar="RUN", type=click.Path(file_okay=False, path_type=Path))(command)
+
+
+def parameter_options(command: Command) -> Command:
+    """Add ``--param NAME=VALUE`` and ``--param-file FILE``.
+
+    The command receives ``parameters`` (name to the text after the first ``=``; the template knows
+    the type) and ``parameter_file`` (a ``Path`` or None).  A flag wins over the file.
+    """
+    file_option = click.option(
+        "--param-file",
+        "parameter_file",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Template parameters from a YAML or JSON mapping.",
+    )
+    pair_option = click.option(
+        "--param",
+        "parameters",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_pairs,
+        help="A template parameter, repeatable; VALUE is a number, a text, true or false, or [1, 2, 3].",
+    )
+    return pair_option(file_option(command))
+
+
+def settings_from(**flags: object) -> Settings:
+    """Return the settings of this process: defaults < ``flowtime.toml`` here < ``FLOWTIME_*`` < flags.
+
+    A flag that is None was not given.  Raises SettingsError with every fault of every source.
+    """
+    from os import environ
+
+    from flowtime.settings import load_settings
+
+    return load_settings(folder=Path.cwd(), environ=environ, flags=flags)
+
+
+def read_model(source: str) -> Model:
+    """Load a model file, or stdin for ``-`` (its series files lie below the working folder)."""
+    import sys
+
+    from flowtime.model import load_model, parse_model
+
+    if source != "-":
+        return load_model(source)
+    return parse_model(sys.stdin.buffer.read(), file="<stdin>", folder=Path.cwd())
+
+
+def render_template(name: str, texts: Mapping[str, str], file: Path | None, settings: Settings) -> Rendered:
+    """Render the template of that id; parameters from ``texts`` win over those in ``file``."""
+    from flowtime.templates import find_template, given_parameters
+
+    template = find_template(name, template_folders(settings))
+    return template.render(given_parameters(template, texts, file))
+
+
+def template_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders of templates to search before the shipped catalogue."""
+    return (Path(settings.templates_dir),) if settings.templates_dir else ()
+
+
+def _pairs(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+    """Split ``NAME=VALUE`` words; a name given twice or an absent ``=`` is a usage error."""
+    pairs: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{word!r} is not NAME=VALUE.")
+        if name in pairs:
+            raise click.BadParameter(f"{name!r} is given twice.")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,254 @@
+"""A simulation run, step by step: names and hashes, reuse, evaluation, writing, publication."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from flowtime.bundle import (
+    Bundle,
+    BundleContent,
+    Origin,
+    RunHashes,
+    hash_run,
+    open_bundle,
+    select_series,
+    wants_csv,
+    write_bundle,
+)
+from flowtime.bundle.documents import RngEntry
+from flowtime.bundle.layout import RUN
+from flowtime.errors import ParameterError, RunConflictError, StorageError
+from flowtime.model import Model
+from flowtime.orchestration.envelope import RunEnvelope, describe_run
+from flowtime.orchestration.plan import PlanInputs, plan_run
+from flowtime.runs import model_run_id, random_run_id, template_run_id, utc_text
+from flowtime.settings import SeriesCsv, Settings
+from flowtime.storage import StagingFolder, safe_id, sweep
+
+if TYPE_CHECKING:
+    from flowtime.engine import Result
+    from flowtime.templates import Rendered
+
+__all__ = ["Compiled", "Compiler", "Progress", "RunRequest", "run_simulation"]
+
+_MAX_SEED = 2_147_483_647
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with the step (``compile``, ``evaluate``, ``write``, ``publish``), what is done and the total."""
+
+
+class Compiled(Protocol):
+    """A model that is ready to be evaluated."""
+
+    def evaluate(self) -> Result:
+        """Return every series."""
+
+
+Compiler: TypeAlias = Callable[[Model], Compiled]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What to run, and what to call it.
+
+    ``run_id`` wins over ``deterministic``; without both the id is drawn at random.  ``seed`` None
+    means that of the model; ``series_csv`` None means that of the settings.
+    """
+
+    source: Model | Rendered
+    seed: int | None = None
+    run_id: str | None = None
+    deterministic: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    series_csv: SeriesCsv | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """A request with everything settled that does not need the engine."""
+
+    request: RunRequest
+    root: Path
+    settings: Settings
+    model: Model
+    origin: Origin
+    rng: RngEntry | None
+    hashes: RunHashes
+    deterministic_id: str
+
+    @property
+    def fixed_id(self) -> str | None:
+        """The id that the request determines, or None where it is left to chance."""
+        if self.request.run_id is not None:
+            return self.request.run_id
+        return self.deterministic_id if self.request.deterministic else None
+
+    @property
+    def series_csv(self) -> bool:
+        """Whether CSV files are written."""
+        choice = self.request.series_csv or self.settings.series_csv
+        series = len(select_series(self.model))
+        return wants_csv(choice, self.settings.series_csv_limit_mb, series, self.model.spec.grid.bins)
+
+
+def run_simulation(
+    request: RunRequest,
+    *,
+    root: Path,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    entropy: Callable[[int], bytes],
+    compiler: Compiler | None = None,
+    progress: Progress | None = None,
+) -> RunEnvelope:
+    """Evaluate the model and publish its run folder below ``root``; return the envelope.
+
+    ``clock`` gives aware times and ``entropy(n)`` random bytes; neither enters a hash.  A target that
+    exists is returned when it was made from the same inputs, else refused (RunConflictError), unless
+    the request says ``overwrite``.  A dry run compiles, and writes nothing.  Raises CompileError,
+    ParameterError, UnsafeNameError, StorageError; on any of them no run is there that was not before.
+    """
+    job = _prepare(request, root, settings)
+    report = progress or _no_progress
+    compiler = compiler or _compile_with_engine
+    target = None if job.fixed_id is None else root / job.fixed_id
+    if request.dry_run:
+        _compile(compiler, job.model, report)
+        return plan_run(_plan_inputs(job), target)
+    sweep(root)
+    reused = _find_reusable(job, target)
+    if reused is not None:
+        return describe_run(reused, was_reused=True)
+    compiled = _compile(compiler, job.model, report)
+    report("evaluate", 0, 1)
+    result = compiled.evaluate()
+    report("evaluate", 1, 1)
+    now = clock()
+    run_id = job.fixed_id or random_run_id(now, entropy(4))
+    return _publish(job, result, run_id, utc_text(now), report)
+
+
+def _prepare(request: RunRequest, root: Path, settings: Settings) -> _Job:
+    model, origin = _unpack(request.source)
+    if request.run_id is not None:
+        safe_id(request.run_id, "run id")
+    rng = _rng(model, request.seed)
+    hashes = hash_run(model, origin, rng)
+    named = template_run_id(origin.template_id, hashes.input) if origin.is_template else model_run_id(hashes.scenario)
+    return _Job(
+        request=request,
+        root=root,
+        settings=settings,
+        model=model,
+        origin=origin,
+        rng=rng,
+        hashes=hashes,
+        deterministic_id=named,
+    )
+
+
+def _unpack(source: Model | Rendered) -> tuple[Model, Origin]:
+    if isinstance(source, Model):
+        return source, Origin()
+    origin = Origin(
+        template_id=source.template_id,
+        template_version=source.template_version,
+        template_hash=source.template_hash,
+        title=source.title,
+        narrative=source.narrative,
+        parameters=source.parameters,
+    )
+    return source.model, origin
+
+
+def _rng(model: Model, seed: int | None) -> RngEntry | None:
+    """Settle the random source: the seed that was asked for, else the model's, else none."""
+    declared = model.spec.rng
+    if seed is None:
+        return RngEntry(kind=declared.kind, seed=declared.seed) if declared else None
+    if not 0 <= seed <= _MAX_SEED:
+        raise ParameterError(f"the seed must be from 0 to {_MAX_SEED}, not {seed}", code="parameter.seed")
+    return RngEntry(kind=declared.kind if declared else "pcg32", seed=seed)
+
+
+def _find_reusable(job: _Job, target: Path | None) -> Bundle | None:
+    """Return the run at ``target`` if it may stand for this request, None if there is nothing or it may go."""
+    if target is None or not target.exists():
+        return None
+    if not (target / RUN).is_file():
+        # Not even with overwrite: whatever this folder is, it is not ours to delete.
+        raise RunConflictError(f"{target.name!r} is there, and is no run", hint="choose another run id")
+    if job.request.overwrite:
+        return None
+    bundle = open_bundle(target)
+    if bundle.run.input_hash != job.hashes.input:
+        raise RunConflictError(
+            f"run {target.name!r} was made from other inputs: "
+            f"its input hash is {bundle.run.input_hash}, that of this request {job.hashes.input}",
+            hint="choose another run id, or overwrite it",
+        )
+    return bundle
+
+
+def _compile(compiler: Compiler, model: Model, report: Progress) -> Compiled:
+    report("compile", 0, 1)
+    compiled = compiler(model)
+    report("compile", 1, 1)
+    return compiled
+
+
+def _publish(job: _Job, result: Result, run_id: str, created_utc: str, report: Progress) -> RunEnvelope:
+    content = BundleContent(
+        run_id=run_id,
+        model=job.model,
+        result=result,
+        origin=job.origin,
+        hashes=job.hashes,
+        rng=job.rng,
+        created_utc=created_utc,
+        series_csv=job.series_csv,
+    )
+    with StagingFolder(job.root, run_id, job.settings.durability) as staging:
+        write_bundle(staging, content, progress=lambda done, total: report("write", done, total))
+        report("publish", 0, 1)
+        try:
+            target = staging.publish(replace=job.request.overwrite)
+        except StorageError as error:
+            if error.code != "storage.exists":
+                raise
+            # Another process published this id meanwhile: its run stands for ours, or is a conflict.
+            other = _find_reusable(job, job.root / run_id)
+            if other is None:
+                raise
+            return describe_run(other, was_reused=True)
+    report("publish", 1, 1)
+    return describe_run(open_bundle(target), was_reused=False)
+
+
+def _plan_inputs(job: _Job) -> PlanInputs:
+    return PlanInputs(
+        model=job.model,
+        origin=job.origin,
+        rng=job.rng,
+        hashes=job.hashes,
+        run_id=job.fixed_id,
+        deterministic_id=job.deterministic_id,
+        series_csv=job.series_csv,
+        overwrite=job.request.overwrite,
+    )
+
+
+def _compile_with_engine(model: Model) -> Compiled:
+    # Here, since the engine brings numba along, which a run that is reused does not need.
+    from flowtime.engine import compile_model
+
+    return compile_model(model)
+
+
+def _no_progress(step: str, done: int, total: int) -> None:
+    """Stand in where nobody watches."""

@@ -1,0 +1,43 @@
+"""A compiler that remembers what it evaluated, for callers that want the numbers and not only the folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowtime.bundle.view import RunView, view_result
+from flowtime.model import Model
+
+if TYPE_CHECKING:
+    from flowtime.engine import CompiledModel, Result
+
+__all__ = ["WatchedCompiler"]
+
+
+class WatchedCompiler:
+    """Hand it to ``run_simulation`` as ``compiler``: ``view`` is then what the run computed.
+
+    None where nothing was evaluated, that is for a dry run and for a run that was reused.
+    """
+
+    def __init__(self) -> None:
+        self.view: RunView | None = None
+
+    def __call__(self, model: Model) -> _Watched:
+        """Compile a model; raises CompileError."""
+        from flowtime.engine import compile_model
+
+        return _Watched(self, compile_model(model))
+
+
+class _Watched:
+    """A compiled model whose result its compiler gets to see."""
+
+    def __init__(self, watcher: WatchedCompiler, compiled: CompiledModel) -> None:
+        self._watcher = watcher
+        self._compiled = compiled
+
+    def evaluate(self) -> Result:
+        """Return every series."""
+        result = self._compiled.evaluate()
+        self._watcher.view = view_result(result)
+        return result

@@ -1,0 +1,28 @@
+"""What all tests share: how Hypothesis searches, and an environment that is ours alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+__all__ = ["clean_environment"]
+
+# No deadline: a busy machine is not a defect.  Derandomized in CI, so that a red build can be repeated.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("search"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "search")
+
+# Where kernels are cached is the one thing a test may take from outside: compiling them anew takes a minute.
+KEPT = frozenset({"FLOWTIME_KERNEL_CACHE_DIR"})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_environment() -> Iterator[None]:
+    """Hide the caller's ``FLOWTIME_*`` variables: a test that needs one sets it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("FLOWTIME_") and name not in KEPT]:
+            patch.delenv(name)
+        yield
