@@ -169,7 +169,10 @@ def test_scalar_of_three_values_is_its_twin(name: str, twin: Callable[..., float
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("name", "twin"),
-    [pytest.param("queue_step", twins.queue_step, id="queue"), pytest.param("serve_step", twins.served_step, id="serve")],
+    [
+        pytest.param("queue_step", twins.queue_step, id="queue"),
+        pytest.param("serve_step", twins.served_step, id="serve"),
+    ],
 )
 def test_stock_of_a_bin_is_its_twin(name: str, twin: Callable[..., float], form: str) -> None:
     kernel = getattr(kernel_modules(form).scalars, name)

@@ -113,9 +113,7 @@ NODE = {"q": "{kind: serviceWithBuffer, inflow: a, outflow: s}"}
 FUSED = [
     pytest.param({**AVAILABLE, "s": "MIN(avail, c)"}, [LINE], ["line"], id="as-documented"),
     pytest.param({**AVAILABLE, "s": "MIN(c, avail)"}, [LINE], ["line"], id="capacity-first"),
-    pytest.param(
-        {**AVAILABLE, "avail": "SHIFT(q, 1) + a", "s": "MIN(avail, c)"}, [LINE], ["line"], id="queue-first"
-    ),
+    pytest.param({**AVAILABLE, "avail": "SHIFT(q, 1) + a", "s": "MIN(avail, c)"}, [LINE], ["line"], id="queue-first"),
     pytest.param({**AVAILABLE, "s": "MIN(avail, c)"}, [SEED], ["line"], id="initial-depth"),
     pytest.param(
         {"a": [3.0, 9.0, 0.0], "c": 4.0, "s": "MIN(c, a + SHIFT(q, 1))"}, [LINE], ["line"], id="in-one-expression"

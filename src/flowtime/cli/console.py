@@ -14,7 +14,15 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["announce_compilation", "print_fields", "print_json", "print_table", "progress", "sparkline"]
+__all__ = [
+    "announce_compilation",
+    "prepare_kernels",
+    "print_fields",
+    "print_json",
+    "print_table",
+    "progress",
+    "sparkline",
+]
 
 BARS = "▁▂▃▄▅▆▇█"
 UNKNOWN = "·"
@@ -27,6 +35,14 @@ def announce_compilation(root: Path | None = None) -> None:
 
     if not kernel_cache.info(root).is_warm:
         click.echo("compiling the kernels, once for each version: this takes some seconds", err=True)
+
+
+def prepare_kernels(root: Path | None = None) -> None:
+    """Load the kernels from ``root`` (none: the user's cache), saying so where they have to be compiled first."""
+    from flowtime.engine import kernel_cache
+
+    announce_compilation(root)
+    kernel_cache.load_kernels(root)
 
 
 def print_json(value: object) -> None:

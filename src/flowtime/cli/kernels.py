@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from flowtime.cli.options import json_option, settings_from
+from flowtime.cli.options import json_option, kernel_folder
 
 __all__ = ["kernels"]
 
@@ -23,7 +21,7 @@ def warm(as_json: bool) -> None:
     from flowtime.cli.console import announce_compilation, print_fields
     from flowtime.engine import kernel_cache
 
-    root = _root()
+    root = kernel_folder()
     announce_compilation(root)
     report = kernel_cache.warm(root)
     fields = {"folder": report.folder, "compiled": report.compiled, "seconds": round(report.seconds, 3)}
@@ -37,7 +35,7 @@ def info(as_json: bool) -> None:
     from flowtime.cli.console import print_fields
     from flowtime.engine import kernel_cache
 
-    found = kernel_cache.info(_root())
+    found = kernel_cache.info(kernel_folder())
     fields = {
         "folder": found.folder,
         "signature": found.signature,
@@ -55,10 +53,4 @@ def clear(as_json: bool) -> None:
     from flowtime.cli.console import print_fields
     from flowtime.engine import kernel_cache
 
-    print_fields({"removedFiles": kernel_cache.clear(_root())}, as_json=as_json)
-
-
-def _root() -> Path | None:
-    """Return the folder that the settings name for the kernels; None is the cache folder of the user."""
-    folder = settings_from().kernel_cache_dir
-    return None if folder is None else Path(folder)
+    print_fields({"removedFiles": kernel_cache.clear(kernel_folder())}, as_json=as_json)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "json_option",
+    "kernel_folder",
     "model_argument",
     "parameter_options",
     "read_model",
@@ -76,6 +77,12 @@ def settings_from(**flags: object) -> Settings:
     from flowtime.settings import load_settings
 
     return load_settings(folder=Path.cwd(), environ=environ, flags=flags)
+
+
+def kernel_folder(settings: Settings | None = None) -> Path | None:
+    """Return the folder that the settings name for the kernels; None is the cache folder of the user."""
+    folder = (settings or settings_from()).kernel_cache_dir
+    return None if folder is None else Path(folder)
 
 
 def read_model(source: str) -> Model:

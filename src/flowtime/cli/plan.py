@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flowtime.cli.options import json_option, model_argument, read_model
+from flowtime.cli.options import json_option, kernel_folder, model_argument, read_model
 
 __all__ = ["plan"]
 
@@ -17,10 +17,10 @@ def plan(model: str, as_json: bool) -> None:
 
     MODEL is a file, or - for stdin.  The plan names its operations, columns, feedback components and bytes.
     """
-    from flowtime.cli.console import announce_compilation, print_json
+    from flowtime.cli.console import prepare_kernels, print_json
     from flowtime.engine import compile_model, describe_plan, summarise_plan
 
-    announce_compilation()
+    prepare_kernels(kernel_folder())
     compiled = compile_model(read_model(model))
     if as_json:
         print_json({"model": model, "summary": summarise_plan(compiled), "lines": describe_plan(compiled).splitlines()})

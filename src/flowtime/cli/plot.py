@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowtime.cli.options import json_option, run_argument
+from flowtime.cli.options import json_option, kernel_folder, run_argument
 
 __all__ = ["plot"]
 
@@ -32,9 +32,10 @@ def plot(run: Path, nodes: tuple[str, ...], output: Path, as_json: bool) -> None
     from flowtime.bundle import open_bundle
     from flowtime.bundle.plot import plot_run
     from flowtime.bundle.view import view_bundle
-    from flowtime.cli.console import print_json
+    from flowtime.cli.console import prepare_kernels, print_json
 
     bundle = open_bundle(run)
+    prepare_kernels(kernel_folder())
     plot_run(view_bundle(bundle), output, title=bundle.run.template_title or bundle.run.run_id, nodes=nodes)
     if as_json:
         print_json({"runId": bundle.run.run_id, "file": output})

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, parameter_options, read_model, render_template, settings_from
+from flowtime.cli.options import (
+    json_option,
+    kernel_folder,
+    parameter_options,
+    read_model,
+    render_template,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from flowtime.model import Model
@@ -64,7 +71,7 @@ def run(
     which share of the arrivals was served, and the longest wait.  Exit status 4: a run of that id was made from
     other inputs.
     """
-    from flowtime.cli.console import announce_compilation, print_json, progress
+    from flowtime.cli.console import prepare_kernels, print_json, progress
     from flowtime.cli.run_report import print_run
     from flowtime.orchestration import RunRequest, run_simulation
     from flowtime.orchestration.watch import WatchedCompiler
@@ -78,8 +85,8 @@ def run(
         overwrite=overwrite,
         dry_run=dry_run,
     )
-    root, compiler = Path(settings.runs_dir), WatchedCompiler()
-    announce_compilation()
+    root = Path(settings.runs_dir)
+    compiler = WatchedCompiler(lambda: prepare_kernels(kernel_folder(settings)))
     with progress() as moved:
         envelope = run_simulation(
             request,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, read_model
+from flowtime.cli.options import json_option, kernel_folder, read_model
 
 if TYPE_CHECKING:
     from flowtime.orchestration.validation import Tier
@@ -35,13 +35,13 @@ def validate(context: click.Context, model: str, tier: Tier, as_json: bool) -> N
     """
     from msgspec.structs import astuple
 
-    from flowtime.cli.console import announce_compilation, print_json
+    from flowtime.cli.console import prepare_kernels, print_json
     from flowtime.cli.run_report import print_warnings
     from flowtime.errors import Fault
     from flowtime.orchestration.validation import validate_model
 
     if tier != "schema":
-        announce_compilation()
+        prepare_kernels(kernel_folder())
     report = validate_model(lambda: read_model(model), tier)
     if as_json:
         print_json(report)

@@ -141,7 +141,8 @@ class Workspace:
     def __init__(self, compiled: CompiledModel) -> None:
         self._compiled = compiled
         self._buffers: dict[int, tuple[Plan, Buffer]] = {}
-        self._changed: tuple[Resolved, ...] = ()
+        # By plan, like the buffers: what one evaluation changed is still there when its plan comes again.
+        self._changed: dict[int, tuple[Resolved, ...]] = {}
         self._busy = threading.Lock()
 
     def evaluate(self, overrides: Overrides | None = None) -> Result:
@@ -163,9 +164,9 @@ class Workspace:
                 known = (plan, Buffer.fresh(plan))
                 self._buffers[id(plan)] = known
             buffer = known[1]
-            for override in self._changed:
+            for override in self._changed.get(id(plan), ()):
                 buffer.restore(override.column)
-            self._changed = resolved
+            self._changed[id(plan)] = resolved
             return self._compiled._run(plan, buffer, resolved)
         finally:
             self._busy.release()

@@ -68,7 +68,11 @@ def _number(name: str, value: object) -> float:
 
 def _series(name: str, value: object, bins: int) -> FloatArray:
     try:
-        series = np.ascontiguousarray(value, dtype=np.float64)
+        given = np.asarray(value)
+        # NumPy would read numbers out of texts, and 1 out of True; None among numbers is a gap.
+        if given.dtype.kind not in "iuf" and not (given.dtype.kind == "O" and given.ndim > 0):
+            raise TypeError(f"values of type {given.dtype}")
+        series = np.asarray(given, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise ParameterError(
             f"the override of {name!r} is no number, Scale or series of numbers: {error}", code="parameter.value"

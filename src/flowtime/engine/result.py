@@ -13,6 +13,7 @@ from flowtime.engine.ir import SeriesInfo
 from flowtime.engine.kernel_cache import Kernels
 from flowtime.engine.overrides import unknown_name
 from flowtime.engine.plan import IndexArray, Plan
+from flowtime.errors import ParameterError
 from flowtime.model.spec import FloatArray, Grid
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Buffer:
         """Run steps of the plan over all bins."""
         plan = self.plan
         kernels.run_plan(plan.ops, steps, plan.layout, plan.params, plan.block, self._bins, self._start, self.values)
+
+    def holds(self, column: int) -> bool:
+        """Whether all bins of a column are there."""
+        return column in self.plan.row_of or column in self.plan.slot_of
 
     def column(self, column: int) -> FloatArray:
         """Return the values of a column, read-only float64 (bins,); a scalar is broadcast."""
@@ -122,9 +127,19 @@ class Result(Mapping[str, FloatArray]):
         return info[name]
 
     def metric(self, name: str) -> FloatArray:
-        """Return a derived metric by its full name ``node.metric``, read-only float64 (bins,)."""
+        """Return a derived metric by its full name ``node.metric``, read-only float64 (bins,).
+
+        Raises ParameterError where only chosen outputs were kept and it is none of them.
+        """
         self.need_metrics()
-        return self._buffer.column(self._compiled.flow.metrics[name])
+        column = self._compiled.flow.metrics[name]
+        if not self._buffer.holds(column):
+            raise ParameterError(
+                f"the metric {name!r} was not kept",
+                code="parameter.unknown_output",
+                hint="name it among the outputs, or compile without outputs",
+            )
+        return self._buffer.column(column)
 
     def need_metrics(self) -> None:
         """Run the operations of the derived metrics, once."""
@@ -135,7 +150,7 @@ class Result(Mapping[str, FloatArray]):
 
     @cached_property
     def metrics(self) -> Metrics:
-        """Derived metrics by topology node; raises ParameterError if only chosen outputs were kept."""
+        """Derived metrics by topology node; where only chosen outputs were kept, others raise ParameterError."""
         from flowtime.engine.node_metrics import Metrics
 
         return Metrics(self)

@@ -6,12 +6,11 @@ checked in ``model.check`` and ``engine``.  The JSON Schema in ``schemas/`` is m
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 __all__ = [
     "ArrivalPattern",
@@ -48,7 +47,9 @@ __all__ = [
     "Wire",
 ]
 
-FloatArray: TypeAlias = NDArray[np.float64]
+# Spelled out, since msgspec reads the annotations of structs and does not know NDArray, which newer
+# versions of NumPy declare by a `type` statement.
+FloatArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float64]]
 
 
 class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

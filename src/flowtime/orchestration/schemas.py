@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -119,7 +120,8 @@ class _Twins:
             tag=config.tag,
             tag_field=config.tag_field,
         )
-        twin.__doc__ = kind.__doc__
+        # Python 3.13 takes the indent out itself; the files must not depend on who wrote them.
+        twin.__doc__ = cleandoc(kind.__doc__ or "")
         return twin
 
     def _type(self, hint: Any) -> Any:

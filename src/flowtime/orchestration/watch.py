@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowtime.bundle.view import RunView, view_result
@@ -16,16 +17,20 @@ __all__ = ["WatchedCompiler"]
 class WatchedCompiler:
     """Hand it to ``run_simulation`` as ``compiler``: ``view`` is then what the run computed.
 
-    None where nothing was evaluated, that is for a dry run and for a run that was reused.
+    None where nothing was evaluated, that is for a dry run and for a run that was reused.  ``before`` is
+    called once something has to be compiled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[], None] | None = None) -> None:
         self.view: RunView | None = None
+        self._before = before
 
     def __call__(self, model: Model) -> _Watched:
         """Compile a model; raises CompileError."""
         from flowtime.engine import compile_model
 
+        if self._before is not None:
+            self._before()
         return _Watched(self, compile_model(model))
 
 
