@@ -522,6 +522,26 @@ def test_faults_of_all_stages_come_together_in_the_order_of_the_file() -> None:
     ]
 
 
+def test_a_node_that_can_not_be_read_hides_no_other_fault() -> None:
+    text = (
+        f"{GRID}nodes:\n- {{id: a, kind: const, values: [1, 2]}}\n- {{id: b, kind: expr}}\n- {{kind: const}}\n"
+        "- {id: e, kind: expr, expr: a + b + c}\n"
+        "topology:\n  nodes:\n  - {id: Q, kind: queue}\n"
+        "  - {id: S, semantics: {arrivals: q_queue, served: d}}\n"
+    )
+    with pytest.raises(ModelError) as caught:
+        parse_model(text)
+    assert [(fault.code, fault.line) for fault in caught.value.faults] == [
+        ("model.length_mismatch", 4),
+        ("model.missing_field", 5),
+        ("model.missing_field", 6),
+        ("model.missing_field", 6),
+        ("model.unknown_series", 7),
+        ("model.missing_field", 10),
+        ("model.unknown_series", 11),
+    ]
+
+
 def test_what_follows_from_a_wrong_field_is_no_second_fault() -> None:
     text = GRID + CONST + TOPOLOGY + "  - {id: S, kind: service, semantics: {arrivals: a, served: [a]}}\n"
     with pytest.raises(ModelError) as caught:

@@ -80,7 +80,7 @@ def _chosen(view: RunView, nodes: Sequence[str]) -> Mapping[str, Arrays]:
 
 def _draw_flows(axes: Axes, node: str, arrays: Arrays) -> None:
     axes.set_title(node, loc="left", fontsize="medium")
-    axes.set_ylabel("items per bin")
+    axes.set_ylabel("entities per bin")
     drawn = [axes.plot(arrays[name], label=label, **style) for name, label, style in FLOWS if name in arrays]
     if drawn:
         axes.legend(loc="upper right", fontsize="small", frameon=False)
@@ -92,7 +92,7 @@ def _draw_queue(axes: Axes, arrays: Arrays) -> None:
     """Draw what waits; where nothing can wait, the share of the capacity that is used."""
     has_queue = "queueDepth" in arrays
     name = "queueDepth" if has_queue else "utilization"
-    axes.set_ylabel("queue, items" if has_queue else "utilization")
+    axes.set_ylabel("queue, entities" if has_queue else "utilization")
     values = arrays.get(name)
     if values is None:
         axes.set_axis_off()

@@ -28,7 +28,7 @@ class NodeSummary(Wire, frozen=True, kw_only=True):
 
     ``throughputRatio`` is all that was served over all that arrived, at most 1.  ``profile`` draws
     ``profileMetric`` (the queue, where there ever is one, else utilization, else arrivals) with at most
-    24 points, each the largest of its stretch of bins.
+    24 points, each over its stretch of bins: the largest queue, the mean of the others.
     """
 
     node_id: str
@@ -65,7 +65,7 @@ def _node(name: str, arrays: Mapping[str, FloatArray], grid: Grid, warning_count
         worst_wait_ms=_peak(arrays.get("queueTimeMs"), grid),
         warning_count=warning_count,
         profile_metric=profile_metric,
-        profile=_profile(arrays[profile_metric]) if profile_metric else (),
+        profile=_profile(arrays[profile_metric], profile_metric == "queueDepth") if profile_metric else (),
     )
 
 
@@ -112,8 +112,9 @@ def _bin_time(grid: Grid, bin_index: int) -> str | None:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _profile(values: FloatArray) -> tuple[float | None, ...]:
-    """Return at most 24 numbers, each the largest finite value of its stretch of bins."""
+def _profile(values: FloatArray, is_stock: bool) -> tuple[float | None, ...]:
+    """Return at most 24 numbers, each of the finite values of its stretch of bins: the largest of a stock,
+    whose peaks matter, and the mean of a flow, whose single bins do not."""
     stretches = np.array_split(values, min(PROFILE_POINTS, values.size))
     finite = (_finite(stretch) for stretch in stretches)
-    return tuple(float(stretch.max()) if stretch.size else None for stretch in finite)
+    return tuple(float(stretch.max() if is_stock else stretch.mean()) if stretch.size else None for stretch in finite)

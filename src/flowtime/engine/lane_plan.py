@@ -174,6 +174,8 @@ class _LaneLayout:
             if operation.code in (op.QUEUE, op.SERVE, op.LINE, op.CUMSUM, op.EMA):
                 stock = operation.outs[-1]
                 bins[stock] = max(bins.get(stock, 1), 1 if operation.code in _IN_PLACE else 2)
+        # A number stands in every bin, so its one row is every bin that is looked back at.
+        bins.update({source.column: 1 for source in self._sources if source.how == "number"})
         return {column: 1 << (needed - 1).bit_length() for column, needed in bins.items()}
 
     def _initials(self, rings: IndexArray) -> tuple[tuple[int, int, float], ...]:

@@ -14,6 +14,7 @@ from flowtime.model.check import check_model
 from flowtime.model.dates import utc_text
 from flowtime.model.decode import decode_with_faults
 from flowtime.model.expression import Expression
+from flowtime.model.mending import mend
 from flowtime.model.naming import Synthesised
 from flowtime.model.place import Places
 from flowtime.model.plain import canonical_json, dump_spec
@@ -85,13 +86,17 @@ def model_from_tree(tree: TreeNode, *, file: str | None, folder: Path | None) ->
 def _build(tree: TreeNode, faults: Iterable[Fault], file: str | None, folder: Path | None) -> Model:
     spec, decoding = decode_with_faults(tree, ModelSpec, file)
     early = _without_merged(faults, decoding)
+    replaced: tuple[str, ...] = ()
+    if spec is None:
+        mended, replaced = mend(tree)
+        spec, _ = decode_with_faults(mended, ModelSpec, file)
     if spec is None:
         raise ModelError(early)
     places = Places(tree, file)
     spec, reading = _read_files(spec, places, folder)
     checked = check_model(spec, places)
     if early or reading or checked.faults:
-        raise ModelError([*early, *reading, *_independent(checked.faults, early)])
+        raise ModelError([*early, *reading, *_independent(checked.faults, early, replaced)])
     return Model(_in_utc(spec), checked.expressions, file, checked.names, places)
 
 
@@ -103,9 +108,9 @@ def _without_merged(reading: Iterable[Fault], decoding: Iterable[Fault]) -> list
     return [*found, *(fault for fault in decoding if f'{fault.path}["<<"]' not in merged)]
 
 
-def _independent(later: Iterable[Fault], early: Iterable[Fault]) -> list[Fault]:
-    """Leave out what only follows from a field that could not be read."""
-    broken = [fault.path for fault in early if fault.path is not None]
+def _independent(later: Iterable[Fault], early: Iterable[Fault], replaced: Iterable[str]) -> list[Fault]:
+    """Leave out what only follows from a field or a node that could not be read."""
+    broken = [*(fault.path for fault in early if fault.path not in (None, "$")), *replaced]
     return [fault for fault in later if not any(_related(fault.path or "", path) for path in broken)]
 
 
