@@ -3,7 +3,7 @@
 #   make test    run the tests
 #   make lint    ruff (lint and format) and mypy --strict
 #   make bench   the benchmarks, then the guardrails
-#   make docs    write what is generated: the CLI reference and the JSON Schemas
+#   make docs    write what is generated: the CLI reference, the schemas, tables and outputs in docs/
 #   make clean   remove what this file made (runs/ stays)
 
 PYTHON ?= python3
@@ -52,6 +52,7 @@ guard: $(READY_TEST)
 docs: $(READY)
 	$(BIN)/python -m flowtime.cli.reference --write
 	$(BIN)/python -m flowtime.orchestration.schemas --write
+	$(BIN)/python docs/generate.py --write
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

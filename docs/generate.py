@@ -20,7 +20,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -190,9 +190,9 @@ class _Screen(io.TextIOWrapper):
 # --- tables of what has a name ----------------------------------------------------------------------------------
 
 
-def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
-    lines = [columns, tuple("---" for _ in columns), *rows]
+    lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines)
 
 
@@ -219,13 +219,19 @@ def functions(_words: str, _scratch: Path) -> str:
             f"`{rule.name}`",
             rule.arity,
             rule.doc,
-            "; ".join(f"argument {literal.argument + 1}: {literal.wanted}" for literal in rule.literals) or "-",
+            "; ".join(f"argument {literal.argument + 1}: {_wanted(literal.wanted)}" for literal in rule.literals)
+            or "-",
             notes[rule.name] or "-",
             f"`{rule.example}`",
         )
         for rule in FUNCTIONS.values()
     ]
     return table(("function", "arguments", "value", "written out", "edge cases", "example"), rows)
+
+
+def _wanted(text: str) -> str:
+    # The bound of the plan's fields is no bound that anybody meets.
+    return text.replace(", at most 2147483647", "")
 
 
 def settings(_words: str, _scratch: Path) -> str:

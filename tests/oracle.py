@@ -94,6 +94,11 @@ def is_sink(station: TopologyNode) -> bool:
     return station.kind == "sink" or station.node_role == "sink"
 
 
+def is_buffered(station: TopologyNode) -> bool:
+    """Whether work can wait here."""
+    return station.kind in BUFFER_KINDS and not is_sink(station)
+
+
 def computes_served(station: TopologyNode) -> bool:
     """Whether served follows from the arrivals, nobody having bound it."""
     semantics = station.semantics
@@ -121,7 +126,7 @@ def station_names(model: Model) -> list[StationNames]:
 
     result = []
     for station, queue in zip(stations, given, strict=True):
-        is_buffer, is_computed = station.kind in BUFFER_KINDS, computes_served(station)
+        is_buffer, is_computed = is_buffered(station), computes_served(station)
         depth = station.semantics.queue_depth
         wants_queue = is_buffer and (depth is None or bare(depth) == "self")
         wants_loss = is_computed and is_buffer and station.semantics.errors is not None
@@ -139,7 +144,7 @@ def station_names(model: Model) -> list[StationNames]:
 
 def _given_queue(station: TopologyNode, declared: set[str]) -> str | None:
     depth = station.semantics.queue_depth
-    if station.kind not in BUFFER_KINDS or depth is None:
+    if not is_buffered(station) or depth is None:
         return None
     return bare(depth) if bare(depth) not in declared and bare(depth) != "self" else None
 

@@ -104,14 +104,23 @@ def _run_flow(
 
 @njit
 def run_plan(
-    ops: Indices, steps: Indices, columns: Indices, params: Row, block: int, bins: int, start: Indices, buf: Row
+    ops: Indices,
+    steps: Indices,
+    columns: Indices,
+    params: Row,
+    block: int,
+    bins: int,
+    start: Indices,
+    rows: NDArray[np.uint64],
+    buf: Row,
 ) -> None:
     """Evaluate a plan over bins 0 to ``bins`` (exclusive) in blocks of ``block`` bins.
 
     ``ops`` (ops, table.WIDTH) in order of execution; ``steps`` (steps, 3): first op, end op, and 1 for a
     feedback component; ``columns`` (3, columns + 1): base, stride and local of each column, the last
-    one being scratch for three rows of a block; ``params`` (params,); ``start`` (columns + 1,) is work
-    space; ``buf`` holds the columns, inputs filled in, and receives the rest.
+    one being scratch for three rows of a block; ``params`` (params,); ``start`` int64 (columns + 1,)
+    and ``rows`` uint64 (ops, 2 * table.WIDTH) are work space; ``buf`` holds the columns, inputs filled in,
+    and receives the rest.
     """
     scratch = columns[0, columns.shape[1] - 1]
     stride = columns[1]
@@ -121,7 +130,7 @@ def run_plan(
             start[column] = columns[0, column] - t0 * columns[2, column]
         for s in range(steps.shape[0]):
             if steps[s, 2] == 1:
-                run_component(ops, steps[s, 0], steps[s, 1], start, stride, params, t0, t0 + n, buf)
+                run_component(ops, (steps[s, 0], steps[s, 1]), start, stride, params, t0, t0 + n, rows, buf)
                 continue
             for j in range(steps[s, 0], steps[s, 1]):
                 code = ops[j, table.CODE]

@@ -15,6 +15,13 @@ __all__ = ["plain_value", "run_component"]
 
 Row = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Places = NDArray[np.uint64]
+Place = np.uint64
+Span = tuple[int, int]
+
+ZERO = np.uint64(0)
+ONE = np.uint64(1)
+STRIDE = table.WIDTH
 
 
 @njit
@@ -129,41 +136,71 @@ def _timed_value(code: int, x: float, before: float, param: float, t: int, lengt
 
 
 @njit
-def run_component(
-    ops: Indices, first: int, end: int, start: Indices, stride: Indices, params: Row, t0: int, t1: int, buf: Row
-) -> None:
-    """Run rows ``first`` to ``end`` (exclusive) of ``ops`` bin by bin, for bins t0 to t1, in ``buf``.
+def _address(ops: Indices, j: int, start: Indices, stride: Indices, rows: Places) -> None:
+    """Write op j into ``rows`` with offsets and strides in place of its columns."""
+    for field in range(table.WIDTH):
+        is_column = table.OUT0 <= field <= table.IN2
+        rows[j, field] = np.uint64(start[ops[j, field]] if is_column else ops[j, field])
+        rows[j, table.WIDTH + field] = np.uint64(stride[ops[j, field]] if is_column else 0)
 
-    ``start`` and ``stride`` (columns,) say where bin t of a column is: ``start + t * stride``.  Arrays are
-    not handed on to functions here: counting their references would cost more than the work itself.
+
+@njit
+def _convolve_value(rows: Places, j: int, params: Row, t: Place, buf: Row) -> float:
+    total = 0.0
+    for k in range(min(rows[j, table.LENGTH], t + ONE)):
+        at = rows[j, table.IN0] + (t - k) * rows[j, STRIDE + table.IN0]
+        total += scalars.safe(buf[at]) * params[rows[j, table.PARAM] + k]
+    return total
+
+
+@njit
+def _timed_step(rows: Places, j: int, params: Row, t: Place, x: float, out: Place, buf: Row) -> float:
+    code = int(rows[j, table.CODE])
+    length = rows[j, table.LENGTH]
+    before = 0.0
+    if code == op.SHIFT:
+        if t >= length:
+            before = buf[rows[j, table.IN0] + (t - length) * rows[j, STRIDE + table.IN0]]
+    elif t > ZERO and code != op.PULSE:
+        before = buf[out - ONE]
+    param = params[rows[j, table.PARAM]]
+    return _timed_value(code, x, before, param, int(t), int(length), int(rows[j, table.PHASE]))
+
+
+@njit
+def run_component(
+    ops: Indices, span: Span, start: Indices, stride: Indices, params: Row, t0: int, t1: int, rows: Places, buf: Row
+) -> None:
+    """Run the rows of ``ops`` in ``span`` (first, end) bin by bin, for bins t0 to t1 (exclusive), in ``buf``.
+
+    ``start`` and ``stride`` (columns,) say where bin t of a column is: ``start + t * stride``.  ``rows``
+    uint64 (ops, 2 * table.WIDTH) is work space: what a bin looks up stands in one row there, and an
+    unsigned offset needs no check for counting from the end.
     """
-    for t in range(t0, t1):
-        for j in range(first, end):
-            code = ops[j, table.CODE]
-            in0 = ops[j, table.IN0]
-            at0 = start[in0] + t * stride[in0]
-            x = buf[at0]
-            y = buf[start[ops[j, table.IN1]] + t * stride[ops[j, table.IN1]]]
-            z = buf[start[ops[j, table.IN2]] + t * stride[ops[j, table.IN2]]]
-            out = start[ops[j, table.OUT0]] + t * stride[ops[j, table.OUT0]]
-            param = params[ops[j, table.PARAM]]
-            if code <= op.IF:
-                buf[out] = plain_value(code, x, y, z)
-            elif code == op.QUEUE:
-                buf[out] = scalars.queue_step(param if t == 0 else buf[out - 1], x, y, z)
+    for j in range(span[0], span[1]):
+        _address(ops, j, start, stride, rows)
+    for bin_number in range(t0, t1):
+        t = np.uint64(bin_number)
+        for j in range(span[0], span[1]):
+            code = int(rows[j, table.CODE])
+            x = buf[rows[j, table.IN0] + t * rows[j, STRIDE + table.IN0]]
+            y = buf[rows[j, table.IN1] + t * rows[j, STRIDE + table.IN1]]
+            out = rows[j, table.OUT0] + t * rows[j, STRIDE + table.OUT0]
+            if code < op.IF:
+                buf[out] = plain_value(code, x, y, 0.0)
             elif code == op.CONV:
-                total = 0.0
-                for k in range(min(ops[j, table.LENGTH], t + 1)):
-                    total += scalars.safe(buf[at0 - k * stride[in0]]) * params[ops[j, table.PARAM] + k]
-                buf[out] = total
+                buf[out] = _convolve_value(rows, j, params, t, buf)
             elif op.TIMED_FIRST <= code < op.FLOW_FIRST:
-                # A lag of the source for SHIFT, else the bin before of the result itself.
-                back = at0 - ops[j, table.LENGTH] * stride[in0] if code == op.SHIFT else out - 1
-                before = buf[max(back, 0)]
-                length = ops[j, table.LENGTH]
-                buf[out] = _timed_value(code, x, before, param, t, length, ops[j, table.PHASE])
+                buf[out] = _timed_step(rows, j, params, t, x, out, buf)
             else:
-                at1 = start[ops[j, table.OUT1]] + t * stride[ops[j, table.OUT1]]
-                at2 = start[ops[j, table.OUT2]] + t * stride[ops[j, table.OUT2]]
-                before = param if t == 0 else buf[max(at2 - 1, 0)]
-                buf[out], buf[at1], buf[at2] = _flow_values(code, before, x, y, z)
+                z = buf[rows[j, table.IN2] + t * rows[j, STRIDE + table.IN2]]
+                stock = rows[j, table.OUT0 if code == op.QUEUE else table.OUT2] + t
+                before = params[rows[j, table.PARAM]] if t == ZERO or code <= op.SERVICE else buf[stock - ONE]
+                if code == op.IF:
+                    buf[out] = scalars.select(x, y, z)
+                elif code == op.QUEUE:
+                    buf[out] = scalars.queue_step(before, x, y, z)
+                else:
+                    at1 = rows[j, table.OUT1] + t * rows[j, STRIDE + table.OUT1]
+                    at2 = rows[j, table.OUT2] + t * rows[j, STRIDE + table.OUT2]
+                    buf[out], buf[at1], buf[at2] = _flow_values(code, before, x, y, z)

@@ -57,7 +57,7 @@ def evaluate_many(
 
 
 def template(name: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None) -> Template:
-    """Find a shipped template by id, one in ``folder``, or a template file; ``.render(**parameters)`` it."""
+    """Find a shipped template by id, one in ``folder``, or a template file; ``.render({...})`` it."""
     return find_template(name, () if folder is None else (Path(folder),))
 
 

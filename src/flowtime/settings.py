@@ -47,10 +47,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Durability,
         Meta(description="power: files survive a power cut (fsync); process: they survive a killed process."),
     ] = "power"
-    threads: Annotated[int, Meta(ge=0, le=1024, description="Threads of the engine; 0 is one per core.")] = 0
-    memory_budget_mb: Annotated[
-        int, Meta(ge=16, le=100_000_000, description="Memory that one evaluation of many scenarios may use, in MB.")
-    ] = 1024
     kernel_cache_dir: Annotated[
         Folder | None, Meta(description="Folder of the compiled kernels; none is the cache folder of the user.")
     ] = None

@@ -29,7 +29,7 @@ NEGATIVE = (
         pytest.param(GOOD, "analyse", 0, "valid (analyse): 0 errors, 0 warnings", id="good analyse"),
         pytest.param(MISSPELLED, "schema", 1, "invalid (schema): ", id="a wrong field is of the schema"),
         pytest.param(CYCLE, "schema", 0, "valid (schema): 0 errors, 0 warnings", id="a cycle is not"),
-        pytest.param(CYCLE, "compile", 1, "invalid (compile): 1 errors, 0 warnings", id="a cycle is of the plan"),
+        pytest.param(CYCLE, "compile", 1, "invalid (compile): 1 error, 0 warnings", id="a cycle is of the plan"),
         pytest.param(NEGATIVE, "compile", 0, "valid (compile): 0 errors, 0 warnings", id="odd numbers are not"),
         pytest.param(NEGATIVE, "analyse", 0, "valid (analyse): 0 errors, ", id="odd numbers are warnings"),
     ],
@@ -67,7 +67,16 @@ def test_json_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert {error["line"] for error in report["errors"]} == {4}
 
 
-@pytest.mark.parametrize("name", [pytest.param("absent.yaml", id="no such file"), pytest.param(".", id="a folder")])
-def test_what_can_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert main(["validate", str(tmp_path / name)]) == 2
-    assert capsys.readouterr().out == ""
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        pytest.param("absent.yaml", 3, "[model.not_found]", id="no such file"),
+        pytest.param(".", 2, "is a directory", id="a folder"),
+    ],
+)
+def test_what_can_not_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, status: int, said: str
+) -> None:
+    assert main(["validate", str(tmp_path / name)]) == status
+    printed = capsys.readouterr()
+    assert said in printed.out + printed.err

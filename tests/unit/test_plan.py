@@ -311,8 +311,10 @@ def test_every_operation_has_a_name_in_descriptions() -> None:
 
 
 DESCRIBED = """\
-9 operations and 1 of derived metrics over 4 bins, 4 at a time
-9 series of all bins, 4 columns of one block, 4 scalars: 544 bytes
+operations: 9 of series, 1 of derived metrics
+bins: 4, computed 4 at a time
+columns: 9 of all bins, 4 of one block, 4 scalars
+memory: 544 bytes
 
 stage 1: series, bin by bin (feedback)
   c#9 = shift(q_queue; lag 1)

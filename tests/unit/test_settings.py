@@ -26,21 +26,29 @@ def test_defaults_hold_without_any_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "environ", "flags", "threads"),
+    ("text", "environ", "flags", "limit_mb"),
     [
-        pytest.param("threads = 2", {}, {}, 2, id="file over default"),
-        pytest.param("threads = 2", {"FLOWTIME_THREADS": "3"}, {}, 3, id="variable over file"),
-        pytest.param("threads = 2", {"FLOWTIME_THREADS": "3"}, {"threads": 4}, 4, id="flag over variable"),
-        pytest.param("threads = 2", {}, {"threads": None}, 2, id="a flag that was not given"),
-        pytest.param("threads = 2", {"FLOWTIME_THREADS": ""}, {}, 2, id="an empty variable is unset"),
-        pytest.param("", {"PATH": "x", "FLOW": "y"}, {}, 0, id="other variables"),
-        pytest.param("\ufeffthreads = 2", {}, {}, 2, id="byte order mark"),
+        pytest.param("series_csv_limit_mb = 2", {}, {}, 2, id="file over default"),
+        pytest.param("series_csv_limit_mb = 2", {"FLOWTIME_SERIES_CSV_LIMIT_MB": "3"}, {}, 3, id="variable over file"),
+        pytest.param(
+            "series_csv_limit_mb = 2",
+            {"FLOWTIME_SERIES_CSV_LIMIT_MB": "3"},
+            {"series_csv_limit_mb": 4},
+            4,
+            id="flag over variable",
+        ),
+        pytest.param("series_csv_limit_mb = 2", {}, {"series_csv_limit_mb": None}, 2, id="a flag that was not given"),
+        pytest.param(
+            "series_csv_limit_mb = 2", {"FLOWTIME_SERIES_CSV_LIMIT_MB": ""}, {}, 2, id="an empty variable is unset"
+        ),
+        pytest.param("", {"PATH": "x", "FLOW": "y"}, {}, 64, id="other variables"),
+        pytest.param("\ufeffseries_csv_limit_mb = 2", {}, {}, 2, id="byte order mark"),
     ],
 )
 def test_the_later_source_wins(
-    tmp_path: Path, text: str, environ: dict[str, str], flags: dict[str, object], threads: int
+    tmp_path: Path, text: str, environ: dict[str, str], flags: dict[str, object], limit_mb: int
 ) -> None:
-    assert load(tmp_path, text, environ, **flags).threads == threads
+    assert load(tmp_path, text, environ, **flags).series_csv_limit_mb == limit_mb
 
 
 def test_a_path_may_be_a_flag(tmp_path: Path) -> None:
@@ -51,7 +59,7 @@ def test_a_path_may_be_a_flag(tmp_path: Path) -> None:
     ("text", "environ", "flags", "expected"),
     [
         pytest.param(
-            "threads = 1\nrun_dir = 'x'",
+            "series_csv_limit_mb = 1\nrun_dir = 'x'",
             {},
             {},
             "flowtime.toml:2: unknown setting run_dir [settings.unknown]\n    hint: did you mean runs_dir?",
@@ -59,9 +67,9 @@ def test_a_path_may_be_a_flag(tmp_path: Path) -> None:
         ),
         pytest.param(
             "",
-            {"FLOWTIME_TREADS": "1"},
+            {"FLOWTIME_DURABLITY": "1"},
             {},
-            "unknown setting FLOWTIME_TREADS [settings.unknown]\n    hint: did you mean FLOWTIME_THREADS?",
+            "unknown setting FLOWTIME_DURABLITY [settings.unknown]\n    hint: did you mean FLOWTIME_DURABILITY?",
             id="variable, unknown",
         ),
         pytest.param(
@@ -72,17 +80,17 @@ def test_a_path_may_be_a_flag(tmp_path: Path) -> None:
             id="flag, unknown",
         ),
         pytest.param(
-            "\n\nthreads = '2'",
+            "\n\nseries_csv_limit_mb = '2'",
             {},
             {},
-            "flowtime.toml:3: threads must be an integer from 0 to 1024, not '2' [settings.wrong_value]",
+            "flowtime.toml:3: series_csv_limit_mb must be an integer from 1 to 1000000, not '2' [settings.wrong_value]",
             id="file, text for a number",
         ),
         pytest.param(
             "",
-            {"FLOWTIME_THREADS": "-1"},
+            {"FLOWTIME_SERIES_CSV_LIMIT_MB": "-1"},
             {},
-            "FLOWTIME_THREADS must be an integer from 0 to 1024, not '-1' [settings.wrong_value]",
+            "FLOWTIME_SERIES_CSV_LIMIT_MB must be an integer from 1 to 1000000, not '-1' [settings.wrong_value]",
             id="variable, out of range",
         ),
         pytest.param(
@@ -100,13 +108,18 @@ def test_a_path_may_be_a_flag(tmp_path: Path) -> None:
             id="empty",
         ),
         pytest.param(
-            "threads = \n", {}, {}, "flowtime.toml:1:11: not valid TOML: Invalid value [settings.syntax]", id="syntax"
+            "series_csv_limit_mb = \n",
+            {},
+            {},
+            "flowtime.toml:1:23: not valid TOML: Invalid value [settings.syntax]",
+            id="syntax",
         ),
         pytest.param(
-            "[threads]\nx = 1",
+            "[series_csv_limit_mb]\nx = 1",
             {},
             {},
-            "flowtime.toml:1: threads must be an integer from 0 to 1024, not {'x': 1} [settings.wrong_value]",
+            "flowtime.toml:1: series_csv_limit_mb must be an integer from 1 to 1000000, not {'x': 1} "
+            "[settings.wrong_value]",
             id="a table",
         ),
     ],
@@ -118,7 +131,7 @@ def test_wrong_settings_are_named(
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
-    found = faults(tmp_path, "threads = -1\nnonsense = 1", {"FLOWTIME_DURABILITY": "none"}, series_csv="x")
+    found = faults(tmp_path, "series_csv_limit_mb = -1\nnonsense = 1", {"FLOWTIME_DURABILITY": "none"}, series_csv="x")
     assert len(found) == 4
 
 

@@ -109,7 +109,9 @@ DISTRIBUTION = {"jobs": "{kind: pmf, pmf: {values: [10, 20, 30], probabilities: 
 
 
 @pytest.mark.parametrize(
-    ("override", "expected"), [(5.0, 10.0), (Scale(2.0), 68.0), ([1.0, 2.0], [2.0, 4.0])], ids=["number", "factor", "series"]
+    ("override", "expected"),
+    [(5.0, 10.0), (Scale(2.0), 68.0), ([1.0, 2.0], [2.0, 4.0])],
+    ids=["number", "factor", "series"],
 )
 def test_distributions_may_vary(override: Override, expected: object) -> None:
     sweep = evaluate_many(compiled(2, DISTRIBUTION), [{"jobs": override}, {}], ["b"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "announce_compilation",
+    "count",
     "prepare_kernels",
     "print_fields",
     "print_json",
@@ -43,6 +44,11 @@ def prepare_kernels(root: Path | None = None) -> None:
 
     announce_compilation(root)
     kernel_cache.load_kernels(root)
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 error`` or ``2 errors``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def print_json(value: object) -> None:

@@ -17,7 +17,7 @@ TIERS = ("schema", "compile", "analyse")
 
 
 @click.command()
-@click.argument("model", metavar="[MODEL]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("model", metavar="[MODEL]", default="-", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option(
     "--tier",
     type=click.Choice(TIERS),
@@ -30,14 +30,14 @@ TIERS = ("schema", "compile", "analyse")
 def validate(context: click.Context, model: str, tier: Tier, as_json: bool) -> None:
     """Say all that is wrong with a model.
 
-    MODEL is a file, or - for stdin, as without it.  Exit status: 0 valid, warnings or not; 1 invalid; 2 there is
+    MODEL is a file, or - for stdin, as without it.  Exit status: 0 valid, warnings or not; 1 invalid; 3 there is
     no such file.
     """
     from msgspec.structs import astuple
 
-    from flowtime.cli.console import prepare_kernels, print_json
+    from flowtime.cli.console import count, prepare_kernels, print_json
     from flowtime.cli.run_report import print_warnings
-    from flowtime.errors import Fault
+    from flowtime.errors import Fault, exit_status
     from flowtime.orchestration.validation import validate_model
 
     if tier != "schema":
@@ -50,5 +50,6 @@ def validate(context: click.Context, model: str, tier: Tier, as_json: bool) -> N
             click.echo(str(Fault(*astuple(entry))))
         print_warnings(report.warnings)
         verdict = "valid" if report.is_valid else "invalid"
-        click.echo(f"{verdict} ({tier}): {len(report.errors)} errors, {len(report.warnings)} warnings")
-    context.exit(0 if report.is_valid else 1)
+        found = (count(len(report.errors), "error"), count(len(report.warnings), "warning"))
+        click.echo(f"{verdict} ({tier}): {', '.join(found)}")
+    context.exit(0 if report.is_valid else exit_status(report.errors[0].code))

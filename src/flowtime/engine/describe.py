@@ -57,10 +57,10 @@ def describe_plan(compiled: CompiledModel) -> str:
     """Return the plan as text: a summary, then every operation in the order in which it runs."""
     summary = summarise_plan(compiled)
     lines = [
-        f"{summary.operations} operations and {summary.metric_operations} of derived metrics "
-        f"over {summary.bins} bins, {summary.block_bins} at a time",
-        f"{summary.series} series of all bins, {summary.block_columns} columns of one block, "
-        f"{summary.scalars} scalars: {summary.bytes:,} bytes",
+        f"operations: {summary.operations:,} of series, {summary.metric_operations:,} of derived metrics",
+        f"bins: {summary.bins:,}, computed {summary.block_bins:,} at a time",
+        f"columns: {summary.series:,} of all bins, {summary.block_columns:,} of one block, {summary.scalars:,} scalars",
+        f"memory: {summary.bytes:,} bytes",
     ]
     for number, stage in enumerate(compiled.plan.stages, start=1):
         lines.append("")

@@ -173,7 +173,8 @@ def _call_once(kernels: Kernels) -> None:
     def floats(*shape: int) -> NDArray[np.float64]:
         return np.zeros(shape)
 
-    kernels.run_plan(indices(0, 10), indices(0, 3), indices(3, 1), floats(1), 1, 1, indices(1), floats(4))
+    places = np.zeros((0, 20), dtype=np.uint64)
+    kernels.run_plan(indices(0, 10), indices(0, 3), indices(3, 1), floats(1), 1, 1, indices(1), places, floats(4))
     kernels.run_lanes(
         indices(0, 10), indices(3, 1), floats(1), floats(1, 1), floats(0, 1, kernels.LANES), indices(0),
         floats(3 * kernels.LANES), floats(0, 1, 1),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from flowtime.engine.fusion import fuse_line
 from flowtime.engine.ir import ColumnKind, Flow, Operation
 from flowtime.engine.ordering import Component, SameBinCycle, order_operations
+from flowtime.errors import FlowtimeError
 from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
 from flowtime_kernels import table
@@ -82,6 +83,7 @@ def schedule(flow: Flow, wanted: Sequence[int], *, metrics: bool) -> Schedule:
     """
     names = frozenset(wanted)
     needed = _needed(flow, names)
+    _require_all_filled(flow, needed, names)
     series = [i for i in needed if i < flow.metric_start]
     derived = [i for i in needed if i >= flow.metric_start] if metrics else []
     stages: list[Stage] = []
@@ -97,6 +99,19 @@ def schedule(flow: Flow, wanted: Sequence[int], *, metrics: bool) -> Schedule:
             else:
                 stages.extend(_stages_of(flow, component, readers, names, is_metric))
     return Schedule(tuple(_joined(stages)), names, tuple(cycles))
+
+
+def _require_all_filled(flow: Flow, needed: Sequence[int], wanted: frozenset[int]) -> None:
+    """A column that nothing fills would hold what the memory held before; no result may."""
+    filled = {column for i in needed for column in flow.operations[i].outs}
+    read = {column for i in needed for column in flow.operations[i].ins} | wanted
+    for column in read - filled:
+        if flow.columns[column].kind is ColumnKind.COMPUTED:
+            raise FlowtimeError(
+                f"nothing computes {flow.columns[column].owner!r}",
+                code="flowtime.internal",
+                hint="this is a defect of flowtime: please report it with the model",
+            )
 
 
 def _needed(flow: Flow, wanted: frozenset[int]) -> list[int]:
@@ -211,8 +226,8 @@ class _Layout:
             steps=self._steps(metric=False),
             metric_steps=self._steps(metric=True),
             layout=layout,
-            # A kernel wants an array that is not empty.
-            params=np.array(params or [0.0]),
+            # One more, since operations without parameters point behind those of the one before.
+            params=np.array([*params, 0.0]),
             constants=self._constants(),
             scalars=np.array([flow.columns[c].value for c in self._scalars]),
             rows=rows,

@@ -15,6 +15,7 @@ from flowtime.engine.overrides import unknown_name
 from flowtime.engine.plan import IndexArray, Plan
 from flowtime.errors import ParameterError
 from flowtime.model.spec import FloatArray, Grid
+from flowtime_kernels import table
 
 if TYPE_CHECKING:
     import pandas
@@ -36,6 +37,7 @@ class Buffer:
         self.values = values
         self._bins = plan.constants.shape[1]
         self._start = np.empty(plan.layout.shape[1], dtype=np.int64)
+        self._rows = np.empty((len(plan.ops), 2 * table.WIDTH), dtype=np.uint64)
 
     @classmethod
     def fresh(cls, plan: Plan) -> Buffer:
@@ -61,7 +63,9 @@ class Buffer:
     def run(self, kernels: Kernels, steps: IndexArray) -> None:
         """Run steps of the plan over all bins."""
         plan = self.plan
-        kernels.run_plan(plan.ops, steps, plan.layout, plan.params, plan.block, self._bins, self._start, self.values)
+        kernels.run_plan(
+            plan.ops, steps, plan.layout, plan.params, plan.block, self._bins, self._start, self._rows, self.values
+        )
 
     def holds(self, column: int) -> bool:
         """Whether all bins of a column are there."""

@@ -60,6 +60,8 @@ def _of_topology_node(node: TopologyNode, path: str) -> Iterator[tuple[str, str]
     if node.wip_limit is not None or node.wip_limit_series is not None:
         name = "wipLimit" if node.wip_limit is not None else "wipLimitSeries"
         yield "WIP limits are", f"{path}.{name}"
+    elif node.wip_overflow is not None:
+        yield "WIP limits are", f"{path}.wipOverflow"
     if node.constraints:
         yield "shared constraints are", f"{path}.constraints"
     yield from _of_references(_bound(node.semantics), f"{path}.semantics")
@@ -69,7 +71,10 @@ def _of_references(given: dict[str, str | None], path: str) -> Iterator[tuple[st
     for name, text in given.items():
         parts = split_reference(text) if text is not None else None
         if parts is not None and parts.file is not None:
-            yield "file: references (declare a const node with values: {file: ...} instead) are", f"{path}.{name}"
+            yield (
+                "a file bound here (declare a const node with `values: {file: ...}` and bind that) is",
+                f"{path}.{name}",
+            )
         elif parts is not None and parts.class_id is not None:
             yield "references to one class are", f"{path}.{name}"
 

@@ -172,8 +172,8 @@ def is_sink(node: TopologyNode) -> bool:
 
 
 def has_buffer(node: TopologyNode) -> bool:
-    """Whether work can wait at the node."""
-    return node.kind in BUFFER_KINDS
+    """Whether work can wait at the node; at a sink, whatever its kind is called, nothing does."""
+    return node.kind in BUFFER_KINDS and not is_sink(node)
 
 
 def computes_served(node: TopologyNode) -> bool:
