@@ -13,12 +13,10 @@ __all__ = ["compiled", "model_text", "operation_names", "station"]
 
 NAMES = {code: name.lower() for name, code in vars(op).items() if name.isupper() and not name.endswith("_FIRST")}
 
-Value = str | float | Sequence[float]
-
 
 def model_text(
     bins: int,
-    nodes: Mapping[str, Value],
+    nodes: Mapping[str, Any],
     *stations: str,
     edges: Sequence[str] = (),
     grid: str = "binSize: 1, binUnit: minutes",
@@ -36,7 +34,7 @@ def model_text(
     return "\n".join(lines) + "\n"
 
 
-def _node(name: str, value: Value) -> str:
+def _node(name: str, value: Any) -> str:
     if isinstance(value, str):
         rest = value.removeprefix("{").removesuffix("}") if value.startswith("{") else f"kind: expr, expr: '{value}'"
     else:
@@ -49,7 +47,7 @@ def station(semantics: str, *, kind: str = "serviceWithBuffer", name: str = "Q",
     return f"{{id: {name}, kind: {kind}, semantics: {{{semantics}}}{rest}}}"
 
 
-def compiled(bins: int, nodes: Mapping[str, Value], *stations: str, **options: Any) -> CompiledModel:
+def compiled(bins: int, nodes: Mapping[str, Any], *stations: str, **options: Any) -> CompiledModel:
     """The model of ``model_text``, compiled; ``outputs`` is for the compiler."""
     outputs = options.pop("outputs", None)
     return compile_model(parse_model(model_text(bins, nodes, *stations, **options)), outputs=outputs)

@@ -13,6 +13,7 @@ import oracle_kernels as twins
 from flowtime.engine.ir import Operation
 from flowtime.engine.plan import pack_rows
 from flowtime_kernels import opcodes as op
+from flowtime_kernels import table
 from oracle_metrics import ratio
 
 __all__ = [
@@ -167,8 +168,9 @@ def run_blocks(
     rows = pack_rows(operations, params, {column: column for column in range(len(base))})
     steps = np.array([[0, len(operations), int(feedback)]], dtype=np.int64)
     start = np.zeros(len(base), dtype=np.int64)
+    work = np.zeros((len(operations), 2 * table.WIDTH), dtype=np.uint64)
     with np.errstate(all="ignore"):
-        kernels.blocks.run_plan(rows, steps, layout, np.array([*params, 0.0]), block, bins, start, buffer)
+        kernels.blocks.run_plan(rows, steps, layout, np.array([*params, 0.0]), block, bins, start, work, buffer)
     return buffer[first_made : first_made + made * bins].reshape(made, bins)
 
 
@@ -199,12 +201,12 @@ def run_lanes(
             buffer[offsets[stock] : offsets[stock + 1]] = operation.params[0]
     loads = [Operation(op.LANE_LOAD, (column,), (column,), length=column) for column in range(given)]
     params: list[float] = []
-    table = pack_rows([*loads, *operations], params, {column: column for column in range(total)})
+    packed = pack_rows([*loads, *operations], params, {column: column for column in range(total)})
     uniform = np.repeat(np.array([*scalars, 0.0])[:, None], bins, axis=1)
     lane_of = np.minimum(np.arange(lanes), count - 1)
     loaded = np.ascontiguousarray(np.moveaxis(scenarios[lane_of], 0, -1))
     picks = np.arange(given + single, total)
     out = np.full((count, made, bins), UNWRITTEN)
     with np.errstate(all="ignore"):
-        kernels.lanes.run_lanes(table, rings, np.array([*params, 0.0]), uniform, loaded, picks, buffer, out)
+        kernels.lanes.run_lanes(packed, rings, np.array([*params, 0.0]), uniform, loaded, picks, buffer, out)
     return out

@@ -11,11 +11,11 @@ import math
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
-from oracle import evaluate_model, first_difference
-
 from flowtime.model import load_model
+from oracle import evaluate_model, first_difference
 
 HERE = Path(__file__).parent
 FOLDERS = sorted(path.parent for path in HERE.glob("*/model.yaml"))
@@ -46,7 +46,7 @@ def test_there_are_goldens() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_result_is_as_before(folder: Path) -> None:
-    # Other machines may differ in the last digit of exp, log and powers: equal bytes are asked of the text below.
+    # Other machines may differ in the last digit of exp, log and powers.
     difference = first_difference(expected(folder), REWRITE.results(folder), rtol=1e-12, atol=0.0)
     assert difference is None, f"{folder.name}: {difference}"
 
@@ -58,7 +58,7 @@ def test_file_holds_every_series_and_metric(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_file_is_what_the_command_writes(folder: Path) -> None:
-    rows = {name: REWRITE.np.array(values) for name, values in expected(folder).items()}
+    rows = {name: np.array(values) for name, values in expected(folder).items()}
     assert REWRITE.as_text(rows) == (folder / "expected.json").read_text(encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flowtime.model import Model, Synthesised, resolve_reference
+from flowtime.model.bindings import bound_references
 from flowtime.model.spec import ModelSpec, Output
 from flowtime.storage import sha256_bytes
 
@@ -13,11 +14,6 @@ __all__ = ["SelectedSeries", "component_id", "select_series", "series_id"]
 
 DEFAULT_CLASS = "DEFAULT"
 _SERIES_FOLDER = "series"
-_SEMANTIC_FIELDS = (
-    "arrivals", "served", "errors", "attempts", "failures", "exhausted_failures", "retry_echo",
-    "retry_budget_remaining", "external_demand", "queue_depth", "capacity", "processing_time_ms_sum",
-    "served_count", "parallelism",
-)  # fmt: skip
 _CONSTRAINT_FIELDS = ("arrivals", "served", "errors", "latency_minutes")
 # A name is there twice in an id, and a file name may have 255 bytes.
 _MAX_STEM = 200
@@ -84,7 +80,7 @@ def _bound(spec: ModelSpec, names: Synthesised) -> Iterator[str]:
     if spec.topology is None:
         return
     for node, own in zip(spec.topology.nodes, names.nodes, strict=True):
-        texts = [getattr(node.semantics, field) for field in _SEMANTIC_FIELDS]
+        texts: list[str | None] = list(bound_references(node.semantics).values())
         schedule = node.dispatch_schedule
         texts += [node.wip_limit_series, schedule.capacity_series if schedule else None]
         yield from _resolved(texts, names, own.queue)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from flowtime.engine.ir import SeriesInfo
+from flowtime.model.bindings import bound_references
 from flowtime.model.naming import NodeSeries, Synthesised, has_buffer, is_sink, resolve_reference
 from flowtime.model.spec import ModelSpec, QueueNode, TopologyNode
 
@@ -79,23 +80,11 @@ def stations(spec: ModelSpec, names: Synthesised) -> tuple[Station, ...]:
 def _station(node: TopologyNode, index: int, names: Synthesised, stocks: set[str]) -> Station:
     semantics = node.semantics
     made = names.nodes[index]
-    given = {
-        "arrivals": semantics.arrivals,
-        "served": semantics.served,
-        "errors": semantics.errors,
-        "attempts": semantics.attempts,
-        "failures": semantics.failures,
-        "exhaustedFailures": semantics.exhausted_failures,
-        "retryEcho": semantics.retry_echo,
-        "retryBudgetRemaining": semantics.retry_budget_remaining,
-        "externalDemand": semantics.external_demand,
-        "queueDepth": semantics.queue_depth,
-        "capacity": semantics.capacity,
-        "processingTimeMsSum": semantics.processing_time_ms_sum,
-        "servedCount": semantics.served_count,
-        "parallelism": semantics.parallelism if isinstance(semantics.parallelism, str) else None,
+    series = {
+        role: name
+        for role, text in bound_references(semantics).items()
+        if (name := _lookup(text, names, made.queue)) is not None
     }
-    series = {role: name for role, text in given.items() if (name := _lookup(text, names, made.queue)) is not None}
     implied = {"served": made.served, "queueDepth": made.queue, "loss": made.loss, "overflow": made.overflow}
     series.update({role: name for role, name in implied.items() if name is not None})
     number = semantics.parallelism if isinstance(semantics.parallelism, float | int) else None
@@ -103,9 +92,7 @@ def _station(node: TopologyNode, index: int, names: Synthesised, stocks: set[str
     return Station(node, index, made, MappingProxyType(series), number, depth in stocks)
 
 
-def _lookup(text: str | None, names: Synthesised, own_queue: str | None) -> str | None:
-    if text is None:
-        return None
+def _lookup(text: str, names: Synthesised, own_queue: str | None) -> str | None:
     found = resolve_reference(text, names, own_queue)
     return found.id if found else None
 

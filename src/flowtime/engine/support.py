@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from flowtime.errors import Fault
 from flowtime.model import Model
+from flowtime.model.bindings import bound_references
 from flowtime.model.naming import split_reference, synthesised
-from flowtime.model.spec import PmfNode, QueueNode, RouterNode, Semantics, TopologyNode
+from flowtime.model.spec import PmfNode, QueueNode, RouterNode, TopologyNode
 
 __all__ = ["unsupported"]
 
@@ -51,7 +52,7 @@ def _of_nodes(model: Model) -> Iterator[tuple[str, str]]:
                 yield "dispatch schedules are", f"{path}.dispatchSchedule"
             case QueueNode():
                 given = {"inflow": node.inflow, "outflow": node.outflow, "loss": node.loss}
-                yield from _of_references(given, path)
+                yield from _of_references({name: text for name, text in given.items() if text is not None}, path)
 
 
 def _of_topology_node(node: TopologyNode, path: str) -> Iterator[tuple[str, str]]:
@@ -64,36 +65,16 @@ def _of_topology_node(node: TopologyNode, path: str) -> Iterator[tuple[str, str]
         yield "WIP limits are", f"{path}.wipOverflow"
     if node.constraints:
         yield "shared constraints are", f"{path}.constraints"
-    yield from _of_references(_bound(node.semantics), f"{path}.semantics")
+    yield from _of_references(bound_references(node.semantics), f"{path}.semantics")
 
 
-def _of_references(given: dict[str, str | None], path: str) -> Iterator[tuple[str, str]]:
+def _of_references(given: dict[str, str], path: str) -> Iterator[tuple[str, str]]:
     for name, text in given.items():
-        parts = split_reference(text) if text is not None else None
-        if parts is not None and parts.file is not None:
+        parts = split_reference(text)
+        if parts.file is not None:
             yield (
                 "a file bound here (declare a const node with `values: {file: ...}` and bind that) is",
                 f"{path}.{name}",
             )
-        elif parts is not None and parts.class_id is not None:
+        elif parts.class_id is not None:
             yield "references to one class are", f"{path}.{name}"
-
-
-def _bound(semantics: Semantics) -> dict[str, str | None]:
-    parallelism = semantics.parallelism
-    return {
-        "arrivals": semantics.arrivals,
-        "served": semantics.served,
-        "errors": semantics.errors,
-        "attempts": semantics.attempts,
-        "failures": semantics.failures,
-        "exhaustedFailures": semantics.exhausted_failures,
-        "retryEcho": semantics.retry_echo,
-        "retryBudgetRemaining": semantics.retry_budget_remaining,
-        "externalDemand": semantics.external_demand,
-        "queueDepth": semantics.queue_depth,
-        "capacity": semantics.capacity,
-        "processingTimeMsSum": semantics.processing_time_ms_sum,
-        "servedCount": semantics.served_count,
-        "parallelism": parallelism if isinstance(parallelism, str) else None,
-    }

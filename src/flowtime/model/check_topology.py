@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from flowtime.model.bindings import bound_references
 from flowtime.model.naming import NodeSeries, computes_served, has_buffer, split_endpoint
 from flowtime.model.report import Report
 from flowtime.model.spec import Semantics, Topology, TopologyNode
 
-__all__ = ["SERIES_FIELDS", "check_topology"]
-
-# The semantics that may name a series, in Python and in the file.
-SERIES_FIELDS = (
-    ("arrivals", "arrivals"),
-    ("served", "served"),
-    ("errors", "errors"),
-    ("attempts", "attempts"),
-    ("failures", "failures"),
-    ("exhausted_failures", "exhaustedFailures"),
-    ("retry_echo", "retryEcho"),
-    ("retry_budget_remaining", "retryBudgetRemaining"),
-    ("external_demand", "externalDemand"),
-    ("queue_depth", "queueDepth"),
-    ("capacity", "capacity"),
-    ("processing_time_ms_sum", "processingTimeMsSum"),
-    ("served_count", "servedCount"),
-    ("parallelism", "parallelism"),
-)
+__all__ = ["check_topology"]
 
 _NO_OVERFLOW_TARGET = "loss"
 
@@ -54,10 +37,8 @@ def check_topology(report: Report) -> None:
 def _check_semantics(report: Report, node: TopologyNode, own: NodeSeries, path: str) -> None:
     path = f"{path}.semantics"
     semantics: Semantics = node.semantics
-    for name, field in SERIES_FIELDS:
-        text = getattr(semantics, name)
-        if isinstance(text, str):
-            report.check_reference(text, f"{path}.{field}", own.queue, files=True)
+    for field, text in bound_references(semantics).items():
+        report.check_reference(text, f"{path}.{field}", own.queue, files=True)
     if isinstance(semantics.parallelism, float) and semantics.parallelism <= 0.0:
         message = f"parallelism is {semantics.parallelism:g}; it must be > 0"
         report.add("out_of_range", message, f"{path}.parallelism")

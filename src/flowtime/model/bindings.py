@@ -1,0 +1,33 @@
+"""The parts that series can play at a topology node, under their names on the wire."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowtime.model.spec import Semantics
+
+__all__ = ["SERIES_FIELDS", "bound_references"]
+
+# The semantics that may name a series, in Python and in the file.
+SERIES_FIELDS: Final = (
+    ("arrivals", "arrivals"),
+    ("served", "served"),
+    ("errors", "errors"),
+    ("attempts", "attempts"),
+    ("failures", "failures"),
+    ("exhausted_failures", "exhaustedFailures"),
+    ("retry_echo", "retryEcho"),
+    ("retry_budget_remaining", "retryBudgetRemaining"),
+    ("external_demand", "externalDemand"),
+    ("queue_depth", "queueDepth"),
+    ("capacity", "capacity"),
+    ("processing_time_ms_sum", "processingTimeMsSum"),
+    ("served_count", "servedCount"),
+    ("parallelism", "parallelism"),
+)
+
+
+def bound_references(semantics: Semantics) -> dict[str, str]:
+    """Map each part that a series plays to the text that names the series; a numeric parallelism is none."""
+    given = ((wire, getattr(semantics, name)) for name, wire in SERIES_FIELDS)
+    return {wire: text for wire, text in given if isinstance(text, str)}
