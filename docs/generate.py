@@ -146,13 +146,17 @@ def run_command(command: str, folder: Path, *, width: int | None = None) -> str:
 
     Runs in this process, since starting Python and loading the kernels for each would take a second.
     """
+    from flowtime.engine.kernel_cache import load_kernels
+
+    # What a page shows must not depend on whether this machine had compiled the kernels before.
+    load_kernels()
     program, *words = shlex.split(command)
     screen = _Screen(width)
     given = {"COLUMNS": str(width), "TERM": "xterm", "NO_COLOR": "1"} if width else {}
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
     try:
-        with contextlib.chdir(folder), contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+        with contextlib.chdir(folder), contextlib.redirect_stdout(screen), contextlib.redirect_stderr(_Beside(screen)):
             if program == "python":
                 runpy.run_path(words[0], run_name="__main__")
             else:
@@ -163,6 +167,17 @@ def run_command(command: str, folder: Path, *, width: int | None = None) -> str:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     return screen.text()
+
+
+class _Beside(io.TextIOBase):
+    """The stderr of a command: shown where its stdout is, and no terminal, so that no progress bar moves there."""
+
+    def __init__(self, screen: _Screen) -> None:
+        self._screen = screen
+
+    def write(self, text: str) -> int:
+        """Write to the screen."""
+        return self._screen.write(text)
 
 
 class _Screen(io.TextIOWrapper):
@@ -288,8 +303,6 @@ def warning_codes() -> set[str]:
             and re.fullmatch(r"[a-z]+(_[a-z]+)+", node.value)
         ):
             found.add(node.value)
-        elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'missing_dependency_{role}'":
-            found |= {"missing_dependency_arrivals", "missing_dependency_served"}
     return found - NO_WARNINGS
 
 

@@ -268,6 +268,12 @@ LATENCIES = [
         {"P": NONE, "B": [20.0, 20.0]},
         id="source-without-a-time",
     ),
+    pytest.param(
+        (stop("A"), station("arrivals: flow, served: flow", name="P", kind="service"), stop("B")),
+        [edge("A", "B"), edge("P", "B")],
+        {"B": [30.0, 30.0]},
+        id="join-with-one-that-has-no-time",
+    ),
 ]
 
 

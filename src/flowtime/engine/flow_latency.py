@@ -96,11 +96,12 @@ def _latency(
     for link in links:
         served = columns[stations[link.source].series["served"]]
         flow = builder.emit(op.MUL, served, builder.scalar(link.share), owner=owner)
-        product = builder.emit(op.MUL, flow, latency[link.source], owner=owner)
-        # No flow carries no latency, even where the latency upstream is undefined.
-        moves = builder.emit(op.LT, zero, flow, owner=owner)
-        part = builder.emit(op.IF, moves, product, zero, owner=owner)
-        total = flow if total is None else builder.emit(op.ADD, total, flow, owner=owner)
+        # A source whose latency is undefined tells nothing; the mean is over those that do.
+        is_known = builder.emit(op.STEP, latency[link.source], zero, owner=owner)
+        counted = builder.emit(op.MUL, flow, is_known, owner=owner)
+        product = builder.emit(op.MUL, counted, latency[link.source], owner=owner)
+        part = builder.emit(op.SAFE, product, owner=owner)
+        total = counted if total is None else builder.emit(op.ADD, total, counted, owner=owner)
         weighted = part if weighted is None else builder.emit(op.ADD, weighted, part, owner=owner)
     result = builder.scalar(math.nan) if own is None else own
     if total is not None and weighted is not None:

@@ -89,7 +89,8 @@ def warm(root: Path | None = None) -> WarmReport:
         with FileLock(folder / "lock", timeout=_LOCK_SECONDS):
             done = (folder / _MARK).exists()
             _call_once(kernels)
-            if not done:
+            # A process that took its kernels from elsewhere compiles nothing into this folder.
+            if not done and any(folder.rglob("*.nbc")):
                 (folder / _MARK).write_text(f"{_signature()}\n", encoding="ascii")
     except Timeout as error:
         raise StorageError(

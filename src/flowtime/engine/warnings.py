@@ -166,15 +166,8 @@ class _NodeChecks:
 
     def _missing(self) -> Iterator[RunWarning]:
         station, bound = self._station, self._station.series
-        if station.node.kind == "dependency":
-            for role in ("arrivals", "served"):
-                if role not in bound:
-                    yield self._note(f"missing_dependency_{role}", f"the dependency has no {role} series")
+        if station.node.kind == "dependency" or is_sink(station.node):
             return
-        if is_sink(station.node):
-            return
-        if "served" not in bound:
-            yield self._note("missing_served_series", "no served series: throughput and waiting are unknown")
         if "capacity" not in bound and not (has_buffer(station.node) and station.node.kind != "serviceWithBuffer"):
             yield self._note("missing_capacity_series", "no capacity series: utilization is unknown")
         if station.has_service and "servedCount" in bound and "processingTimeMsSum" not in bound:
