@@ -73,37 +73,40 @@ def _accumulate(code: int, alpha: float, first: bool, buf: Row, x: Offset, previ
             buf[out + i] = scalars.next_ema(level, buf[x + i], alpha)
 
 
+# Stocks below are updated in place, and one result a loop is written where more rows might overlap: the
+# compiler gives up on vectors where it can not tell rows apart.
 @njit
-def _queue(buf: Row, inflow: Offset, outflow: Offset, loss: Offset, previous: Offset, out: Offset) -> None:
+def _queue(buf: Row, inflow: Offset, outflow: Offset, loss: Offset, depth: Offset) -> None:
     for i in range(WIDE):
-        buf[out + i] = scalars.queue_step(buf[previous + i], buf[inflow + i], buf[outflow + i], buf[loss + i])
-
-
-# One result a loop below: the compiler gives up on vectors where more rows might overlap.
-@njit
-def _line(buf: Row, x: Offset, y: Offset, previous: Offset, served: Offset, depth: Offset) -> None:
-    for i in range(WIDE):
-        buf[served + i] = scalars.minimum(buf[x + i] + buf[previous + i], buf[y + i])
-    if previous == depth:
-        # The same row must be seen to be the same, or the compiler fears an overlap.
-        for i in range(WIDE):
-            buf[depth + i] = scalars.queue_step(buf[depth + i], buf[x + i], buf[served + i], 0.0)
-    else:
-        for i in range(WIDE):
-            buf[depth + i] = scalars.queue_step(buf[previous + i], buf[x + i], buf[served + i], 0.0)
+        buf[depth + i] = scalars.queue_step(buf[depth + i], buf[inflow + i], buf[outflow + i], buf[loss + i])
 
 
 @njit
-def _serve(
-    buf: Row, x: Offset, y: Offset, z: Offset, previous: Offset, served: Offset, lost: Offset, depth: Offset
-) -> None:
+def _line(buf: Row, x: Offset, y: Offset, served: Offset, depth: Offset) -> None:
     for i in range(WIDE):
-        buf[lost + i] = scalars.work_lost(buf[z + i], scalars.work_present(buf[previous + i], buf[x + i]))
+        done = scalars.minimum(buf[x + i] + buf[depth + i], buf[y + i])
+        buf[depth + i] = scalars.queue_step(buf[depth + i], buf[x + i], done, 0.0)
+        buf[served + i] = done
+
+
+@njit
+def _line_within(buf: Row, x: Offset, limit: float, served: Offset, depth: Offset) -> None:
+    """A line whose capacity is the same in every scenario, as most are."""
     for i in range(WIDE):
-        left = scalars.work_present(buf[previous + i], buf[x + i]) - buf[lost + i]
+        done = scalars.minimum(buf[x + i] + buf[depth + i], limit)
+        buf[depth + i] = scalars.queue_step(buf[depth + i], buf[x + i], done, 0.0)
+        buf[served + i] = done
+
+
+@njit
+def _serve(buf: Row, x: Offset, y: Offset, z: Offset, served: Offset, lost: Offset, depth: Offset) -> None:
+    for i in range(WIDE):
+        buf[lost + i] = scalars.work_lost(buf[z + i], scalars.work_present(buf[depth + i], buf[x + i]))
+    for i in range(WIDE):
+        left = scalars.work_present(buf[depth + i], buf[x + i]) - buf[lost + i]
         buf[served + i] = scalars.work_served(buf[y + i], left)
     for i in range(WIDE):
-        left = scalars.work_present(buf[previous + i], buf[x + i]) - buf[lost + i]
+        left = scalars.work_present(buf[depth + i], buf[x + i]) - buf[lost + i]
         buf[depth + i] = left - buf[served + i]
 
 
@@ -129,26 +132,44 @@ def _run_timed(ops: Indices, j: int, rings: Indices, params: Row, t: int, loads:
 
 
 @njit
+def _carry(stock: int, rings: Indices, t: int, buf: Row) -> Offset:
+    """Offset of a stock's row of bin t, holding what the bin before left."""
+    row = _at(stock, rings, t)
+    previous = _at(stock, rings, t - 1)
+    if previous != row:
+        unary_row(op.COPY, buf, previous, row, WIDE)
+    return row
+
+
+@njit
+def _run_line(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
+    x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
+    served = _at(ops[j, table.OUT1], rings, t)
+    depth = _carry(ops[j, table.OUT2], rings, t, buf)
+    if ops[j, table.LENGTH] == 1:
+        binary_row(op.ADD, buf, x, depth, _at(ops[j, table.OUT0], rings, t), WIDE)
+    shared = rings[2, ops[j, table.IN1]]
+    if shared >= 0:
+        _line_within(buf, x, uniform[shared, t], served, depth)
+    else:
+        _line(buf, x, _at(ops[j, table.IN1], rings, t), served, depth)
+
+
+@njit
 def _run_flow(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
     code = ops[j, table.CODE]
     x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
     y = _operand(ops[j, table.IN1], rings, uniform, t, scratch + LANES, buf)
-    out0 = _at(ops[j, table.OUT0], rings, t)
-    out1 = _at(ops[j, table.OUT1], rings, t)
-    out2 = _at(ops[j, table.OUT2], rings, t)
-    previous = _at(ops[j, table.OUT2], rings, t - 1)
-    if code == op.LINE:
-        _line(buf, x, y, previous, out1, out2)
-        if ops[j, table.LENGTH] == 1:
-            binary_row(op.ADD, buf, x, previous, out0, WIDE)
+    z = _operand(ops[j, table.IN2], rings, uniform, t, scratch + 2 * LANES, buf)
+    if code == op.QUEUE:
+        _queue(buf, x, y, z, _carry(ops[j, table.OUT0], rings, t, buf))
     else:
-        z = _operand(ops[j, table.IN2], rings, uniform, t, scratch + 2 * LANES, buf)
+        out0 = _at(ops[j, table.OUT0], rings, t)
+        out1 = _at(ops[j, table.OUT1], rings, t)
         if code == op.SERVE:
-            _serve(buf, x, y, z, previous, out0, out1, out2)
-        elif code == op.QUEUE:
-            _queue(buf, x, y, z, _at(ops[j, table.OUT0], rings, t - 1), out0)
+            _serve(buf, x, y, z, out0, out1, _carry(ops[j, table.OUT2], rings, t, buf))
         elif code == op.SERVICE:
-            service_row(buf, x, y, z, out0, out1, out2, WIDE)
+            service_row(buf, x, y, z, out0, out1, _at(ops[j, table.OUT2], rings, t), WIDE)
         else:
             if_row(buf, x, y, z, out0, WIDE)
 
@@ -192,6 +213,8 @@ def run_lanes(
                 _run_plain(ops, j, rings, uniform, t, scratch, buf)
             elif op.TIMED_FIRST <= code < op.FLOW_FIRST:
                 _run_timed(ops, j, rings, params, t, loads, buf)
+            elif code == op.LINE:
+                _run_line(ops, j, rings, uniform, t, scratch, buf)
             else:
                 _run_flow(ops, j, rings, uniform, t, scratch, buf)
         for p in range(picks.size):

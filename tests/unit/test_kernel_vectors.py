@@ -39,9 +39,10 @@ def packed_instructions(kernel: Any, *arguments: object) -> int:
 @pytest.mark.parametrize(
     ("kernel", "arguments", "least"),
     [
-        pytest.param(lanes._line, (np.zeros(384), *[np.uint64(64 * i) for i in range(5)]), 8, id="line"),
-        pytest.param(lanes._serve, (np.zeros(512), *[np.uint64(64 * i) for i in range(7)]), 8, id="serve"),
-        pytest.param(lanes._queue, (np.zeros(384), *[np.uint64(64 * i) for i in range(5)]), 4, id="queue"),
+        pytest.param(lanes._line, (np.zeros(384), *[np.uint64(64 * i) for i in range(4)]), 8, id="line"),
+        pytest.param(lanes._line_within, (np.zeros(384), ROW, 1.0, np.uint64(64), np.uint64(128)), 8, id="line within"),
+        pytest.param(lanes._serve, (np.zeros(512), *[np.uint64(64 * i) for i in range(6)]), 8, id="serve"),
+        pytest.param(lanes._queue, (np.zeros(384), *[np.uint64(64 * i) for i in range(4)]), 4, id="queue"),
         pytest.param(elementwise._arithmetic_row, (op.ADD, np.zeros(12), ROW, np.uint64(4), np.uint64(8), np.uint64(4)),
                      4, id="arithmetic"),
     ],

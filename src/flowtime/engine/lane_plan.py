@@ -16,7 +16,7 @@ from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
 
 # Stocks whose kernel may overwrite the value of the bin before.
-_IN_PLACE = frozenset({op.LINE})
+_IN_PLACE = frozenset({op.QUEUE, op.SERVE, op.LINE})
 
 __all__ = ["LanePlan", "Source", "plan_lanes", "varying_columns"]
 
