@@ -1,7 +1,8 @@
 """The one way a kernel is compiled.
 
 Compiled on first use, kept on disk, without the GIL; division follows IEEE 754.  No ``fastmath`` and
-no ``parallel``: the bytes of a result must not depend on vector width or thread count.
+no ``parallel``: the numbers of a result must not depend on vector width or thread count, to the last bit.
+(The bit pattern of a NaN may; whoever writes or hashes a result makes all NaNs one.)
 """
 
 from __future__ import annotations

@@ -97,8 +97,9 @@ class CompiledModel:
         """Compute every kept series over the whole grid.
 
         ``overrides`` maps inputs to a number for all bins, a ``Scale`` or a series (bins,).  ``block_bins``
-        sets how many bins are computed at a time; it changes no byte of the result.  Raises
-        ParameterError for overrides that do not fit.
+        sets how many bins are computed at a time; it changes no number of the result, to the last bit (which
+        of its bit patterns a NaN has may differ; writers make them one).  Raises ParameterError for
+        overrides that do not fit.
         """
         resolved = resolve_overrides(self.flow, overrides)
         plan = self.plan_for(resolved, block_bins)

@@ -145,6 +145,9 @@ def _signature() -> str:
 
 
 def _import_kernels(folder: Path) -> Kernels:
+    # Intel's vector library, where it is installed, rounds exp, log and powers unlike the scalar one that
+    # ends a row with, and a result must not depend on where blocks end.  Numba reads this when imported.
+    os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
     import numba
 
     try:

@@ -40,6 +40,9 @@ class NodeMetrics(Mapping[str, FloatArray]):
     def __len__(self) -> int:
         return len(self._names)
 
+    def __repr__(self) -> str:
+        return f"<metrics of {self._node}: {', '.join(self._names) or 'none'}>"
+
     def unit(self, name: str) -> str:
         """The unit of a metric."""
         return METRIC_UNITS[name]
@@ -74,6 +77,9 @@ class Metrics(Mapping[str, NodeMetrics]):
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    def __repr__(self) -> str:
+        return f"<Metrics of {', '.join(self._nodes) or 'no node'}>"
 
 
 def kingman_queue_time(utilization: FloatArray, service_ms: FloatArray, arrivals: FloatArray) -> FloatArray:
