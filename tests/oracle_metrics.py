@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowtime.model.spec import QueueNode
 from oracle import BUFFER_KINDS, Evaluation, bare, is_sink
+from oracle_kernels import convolve
 
 if TYPE_CHECKING:
     from flowtime.model import Model
@@ -35,7 +36,17 @@ def evaluate_metrics(model: Model, series: Mapping[str, list[float]]) -> dict[st
 
 def _station_metrics(evaluation: Evaluation, index: int, bin_ms: float) -> dict[str, list[float]]:
     rows = [_bin_metrics(evaluation, index, t, bin_ms) for t in range(evaluation.model.spec.grid.bins)]
-    return {metric: [row[metric] for row in rows] for metric in rows[0]}
+    metrics = {metric: [row[metric] for row in rows] for metric in rows[0]}
+    if "retryEcho" in metrics:
+        metrics["retryEcho"] = convolve(metrics["retryEcho"], _taps(evaluation.stations[index].semantics.retry_kernel))
+    return metrics
+
+
+def _taps(kernel: Sequence[float] | None) -> list[float]:
+    """The taps of a retry kernel by engine.md 2.8."""
+    taps = [tap if math.isfinite(tap) and tap > 0 else 0.0 for tap in kernel or (0.0, 0.6, 0.3, 0.1)][:32]
+    total = math.fsum(taps)
+    return [tap / total for tap in taps] if total > 1 else taps
 
 
 def _bin_metrics(evaluation: Evaluation, index: int, t: int, bin_ms: float) -> dict[str, float]:
@@ -54,10 +65,14 @@ def _bin_metrics(evaluation: Evaluation, index: int, t: int, bin_ms: float) -> d
             metrics["utilization"] = ratio(served, evaluation.capacity(index, t))
         if arrivals is not None and not is_sink(station):
             metrics["throughputRatio"] = _clamped(ratio(served, arrivals))
+        if failures is None:
+            failures = evaluation.read(names.loss, t) if names.loss else bound(semantics.errors)
         if attempts is None and failures is not None:
             attempts = served + failures
         if attempts is not None and has_service:
             metrics |= {"attempts": attempts, "retryTax": _retry_tax(attempts, served)}
+        if failures is not None and has_service and semantics.retry_echo is None:
+            metrics["retryEcho"] = failures
     queue = _queue_of(evaluation, index)
     depth = evaluation.read(queue, t) if queue and served is not None else None
     total, count = bound(semantics.processing_time_ms_sum), bound(semantics.served_count)

@@ -72,6 +72,14 @@ METRICS = [
     pytest.param("arrivals: a, served: c", "service", "throughputRatio", [1.0, 0.0, NAN, 0.0], id="clamped-below"),
     pytest.param("arrivals: a, served: s, attempts: t", "service", "attempts", [6.0, 9.0, 0.0, 5.0], id="attempts"),
     pytest.param("arrivals: a, served: s, failures: f", "service", "attempts", [7.0, 10.0, 1.0, 10.0], id="implied"),
+    pytest.param("arrivals: a, served: s, errors: f", "service", "attempts", [7.0, 10.0, 1.0, 10.0], id="of-errors"),
+    pytest.param(
+        "arrivals: a, served: s, failures: f, retryKernel: [0, 2, 2]",
+        "service",
+        "retryEcho",
+        [0.0, 1.0, 1.0, 0.5],
+        id="echo-scaled-to-1",
+    ),
     pytest.param("arrivals: a, served: s, attempts: t", "service", "retryTax", [1.0 / 6.0, 0.0, NAN, 0.0], id="tax"),
     pytest.param(
         "arrivals: a, served: s, failures: f", "service", "retryTax", [2.0 / 7.0, 0.0, 1.0, 0.5], id="tax-of-failures"
@@ -104,7 +112,12 @@ SETS = [
         id="queue",
     ),
     pytest.param(f"arrivals: a, served: s, {TIMED}", "dependency", ["throughputRatio"], id="dependency-serves-not"),
-    pytest.param("arrivals: a, served: s, errors: f", "service", ["throughputRatio"], id="errors-are-no-attempts"),
+    pytest.param(
+        "arrivals: a, served: s, errors: f",
+        "service",
+        ["throughputRatio", "retryEcho", "attempts", "retryTax"],
+        id="errors-are-failures",
+    ),
     pytest.param(
         f"arrivals: a, served: s, capacity: c, {TIMED}",
         "service",

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from flowtime.engine.builder import FlowBuilder
 from flowtime.engine.flow_latency import lower_flow_latency
+from flowtime.engine.ir import ColumnKind
+from flowtime.engine.retry_kernel import retry_taps
 from flowtime.engine.stations import Station
 from flowtime.model.naming import is_sink
 from flowtime.model.spec import Grid, ModelSpec
@@ -29,6 +31,7 @@ METRIC_UNITS: Mapping[str, str] = {
     "flowEfficiency": "ratio",
     "throughputRatio": "ratio",
     "attempts": "entities/bin",
+    "retryEcho": "entities/bin",
     "retryTax": "ratio",
     "flowLatencyMs": "ms",
     "kingmanQueueTimeMs": "ms",
@@ -128,17 +131,30 @@ class _StationMetrics:
         self._emit("cycleTimeMs", op.IF, holds, whole, parts)
 
     def _retries(self, served: int) -> None:
-        failures = self._column.get("failures", self._column.get("errors"))
+        # Where failures are not counted apart, errors are what failed: those that happened, where that is known.
+        failed = (self._column[role] for role in ("failures", "loss", "errors") if role in self._column)
+        failures = next(failed, None)
+        if failures is not None and "retryEcho" not in self._column:
+            self._retry_echo(failures)
         attempts = self._column.get("attempts")
-        if attempts is None and "failures" in self._column and failures is not None:
-            attempts = self._emit("attempts", op.ADD, served, failures)
-        elif attempts is not None:
+        if attempts is not None:
             self._made["attempts"] = attempts
-        if attempts is None:
+        elif failures is not None:
+            attempts = self._emit("attempts", op.ADD, served, failures)
+        else:
             return
         over = self._emit("retryTax", op.SUB, attempts, served, keep=False)
         wasted = self._emit("retryTax", op.MAX, over, self._builder.scalar(0.0), keep=False)
         self._emit("retryTax", op.RATIO, wasted, attempts)
+
+    def _retry_echo(self, failures: int) -> None:
+        taps = retry_taps(self._station.node.semantics.retry_kernel)
+        if self._builder.columns[failures].kind is ColumnKind.SCALAR:
+            # A look back needs bins to look back at.
+            failures = self._emit("retryEcho", op.COPY, failures, keep=False)
+        owner = f"{self._station.id}.retryEcho"
+        column = self._builder.emit(op.CONV, failures, owner=owner, length=len(taps), params=taps)
+        self._made["retryEcho"] = column
 
     def _emit(self, metric: str, code: int, *ins: int, keep: bool = True) -> int:
         column = self._builder.emit(code, *ins, owner=f"{self._station.id}.{metric}")

@@ -187,20 +187,19 @@ class _Layout:
         self._used = sorted(used)
 
     def _kept(self, used: set[int]) -> list[int]:
-        kept = {c for c in used if c in self._order.wanted}
-        for stage in self._order.stages:
+        stages = self._order.stages
+        late = {c for stage in stages if stage.is_metric for o in stage.operations for c in o.outs}
+        # Metrics may be computed later, when the rows of a block hold something else.
+        handed_on = {c for stage in stages if stage.is_metric for o in stage.operations for c in o.ins} - late
+        kept = (used & self._order.wanted) | handed_on
+        for stage in stages:
             for operation in stage.operations:
-                if stage.is_metric:
-                    # Metrics may be computed later, when the rows of a block hold something else.
-                    kept.update(operation.ins)
                 if operation.code in (op.SHIFT, op.CONV):
                     kept.add(operation.ins[0])
                 if operation.code in _REMEMBERS:
                     kept.add(operation.outs[-1])
         # Metrics last: a buffer whose metrics nobody asks for never touches their memory.
-        late = {c for stage in self._order.stages if stage.is_metric for o in stage.operations for c in o.outs}
-        computed = {c for c in kept - (late - self._order.wanted) if self._is_computed(c)}
-        return sorted(computed, key=lambda c: (c in late, c))
+        return sorted((c for c in kept if self._is_computed(c)), key=lambda c: (c in late, c))
 
     def plan(self) -> Plan:
         """Return the tables."""
