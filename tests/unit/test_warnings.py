@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -335,3 +336,11 @@ def test_volumes_do_not_hide_or_fake_a_fault(volume: float, share: float, expect
 )
 def test_bins_as_ranges(broken: list[int], expected: tuple[tuple[int, int], ...]) -> None:
     assert bin_ranges(np.array(broken, dtype=np.bool_)) == expected
+
+
+def test_infinite_flows_are_compared_without_a_complaint_of_numpy() -> None:
+    nodes = {"a": [1.0, 2.0], "many": "EXP(a * 1000)"}
+    result = compiled(2, nodes, station("arrivals: many, served: many, capacity: many", kind="service")).evaluate()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [warning.severity for warning in result.warnings] == []

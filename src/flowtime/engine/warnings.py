@@ -49,16 +49,18 @@ def find_warnings(result: Result) -> tuple[RunWarning, ...]:
     Results that keep chosen outputs only are checked as far as their series go.
     """
     found: list[RunWarning] = []
-    for station in result.compiled.stations:
-        series = {role: result[name] for role, name in station.series.items() if name in result}
-        found.extend(_NodeChecks(station, series, _effective_capacity(station, series)).run())
+    # A flow may be infinite, or NaN where data is missing: comparisons with those are false, and that is all.
+    with np.errstate(invalid="ignore", over="ignore"):
+        for station in result.compiled.stations:
+            series = {role: result[name] for role, name in station.series.items() if name in result}
+            found.extend(_NodeChecks(station, series, _effective_capacity(station, series)).run())
     found.extend(_edge_checks(result))
     return tuple(found)
 
 
 def exceeds(left: FloatArray, right: FloatArray) -> NDArray[np.bool_]:
     """Where left > right by more than rounding; never where either is NaN.  All (bins,)."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         slack = ABSOLUTE_TOLERANCE + RELATIVE_TOLERANCE * np.maximum(np.abs(left), np.abs(right))
         return np.asarray(left - right > slack)
 
