@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowtime.engine.ir import Flow, Operation
-from flowtime.engine.plan import IndexArray, Schedule, pack_rows
+from flowtime.engine.plan import IndexArray, Schedule, pack_rows, share_rows
 from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
 
@@ -143,25 +143,18 @@ class _LaneLayout:
         after its last reading: what a bin needs then fits the L1 cache.
         """
         depth = self._depths()
-        last = {c: moment for moment, o in enumerate(self._operations) for c in (*o.ins, *o.outs)}
-        kept = self._order.wanted | {s.column for s in self._sources}
-        passing = {c for c in last if c not in depth and c not in kept and rings[2, self._place[c]] < 0}
-        size = 0
+        kept = self._order.wanted | depth.keys() | {source.column for source in self._sources}
+        made = {column for operation in self._operations for column in operation.outs}
+        passing, rows = share_rows([(operation,) for operation in self._operations], frozenset(made - kept))
+        size = rows * self._lanes
         for i in range(rings.shape[1] - 1):
             column = self._used[i] if i < len(self._used) else None
-            if rings[2, i] < 0 and column not in passing:
+            if column in passing:
+                rings[0, i] = passing[column] * self._lanes
+            elif rings[2, i] < 0:
                 bins = depth.get(column, 1) if column is not None else 1
                 rings[0, i], rings[1, i] = size, bins - 1
                 size += bins * self._lanes
-        free: list[int] = []
-        for moment, operation in enumerate(self._operations):
-            seen = passing.intersection((*operation.ins, *operation.outs))
-            for column in sorted(seen.intersection(operation.outs)):
-                if not free:
-                    free.append(size)
-                    size += self._lanes
-                rings[0, self._place[column]] = free.pop()
-            free.extend(int(rings[0, self._place[c]]) for c in sorted(seen) if last[c] == moment)
         return size
 
     def _depths(self) -> dict[int, int]:

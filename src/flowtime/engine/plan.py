@@ -18,7 +18,7 @@ from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
 from flowtime_kernels import table
 
-__all__ = ["BLOCK_BINS", "IndexArray", "Plan", "Schedule", "Stage", "pack_rows", "plan_flow", "schedule"]
+__all__ = ["BLOCK_BINS", "IndexArray", "Plan", "Schedule", "Stage", "pack_rows", "plan_flow", "schedule", "share_rows"]
 
 IndexArray = NDArray[np.int64]
 
@@ -172,6 +172,30 @@ def pack_rows(operations: Sequence[Operation], params: list[float], number: Mapp
     return rows
 
 
+def share_rows(groups: Sequence[Sequence[Operation]], columns: frozenset[int]) -> tuple[dict[int, int], int]:
+    """Give each of ``columns`` a row, used again after its last reading; return the rows and how many there are.
+
+    ``groups`` run one after the other; what one group touches is alive all through it.
+    """
+    last: dict[int, int] = {}
+    for moment, operations in enumerate(groups):
+        for operation in operations:
+            last.update(dict.fromkeys((*operation.ins, *operation.outs), moment))
+    free: list[int] = []
+    row: dict[int, int] = {}
+    depth = 0
+    for moment, operations in enumerate(groups):
+        seen = {c for o in operations for c in (*o.ins, *o.outs) if c in columns}
+        for column in sorted(c for c in seen if c not in row):
+            if free:
+                row[column] = free.pop()
+            else:
+                row[column] = depth
+                depth += 1
+        free.extend(sorted((row[c] for c in seen if last[c] == moment), reverse=True))
+    return row, depth
+
+
 class _Layout:
     """Places of columns: inputs, results and looked-back-at series, scalars, block rows, scratch."""
 
@@ -206,7 +230,7 @@ class _Layout:
         flow, block, bins = self._flow, self._block, self._flow.bins
         rows = len(self._row_of)
         slot_of = {column: rows * bins + place for place, column in enumerate(self._scalars)}
-        local, depth = self._block_rows()
+        local, depth = share_rows(self._moments(), frozenset(c for c in self._used if self._is_local(c)))
         first_local = rows * bins + len(self._scalars)
         number = {column: i for i, column in enumerate(self._used)}
         layout = np.zeros((3, len(self._used) + 1), dtype=np.int64)
@@ -252,27 +276,6 @@ class _Layout:
                 rows.append((first, end, int(stage.is_feedback)))
             first = end
         return np.array(rows, dtype=np.int64).reshape(-1, 3)
-
-    def _block_rows(self) -> tuple[dict[int, int], int]:
-        """Give columns that live within a block rows of their own, used again after the last reading."""
-        last: dict[int, int] = {}
-        moments = list(self._moments())
-        for moment, operations in enumerate(moments):
-            for operation in operations:
-                last.update(dict.fromkeys((*operation.ins, *operation.outs), moment))
-        free: list[int] = []
-        row: dict[int, int] = {}
-        depth = 0
-        for moment, operations in enumerate(moments):
-            seen = {c for o in operations for c in (*o.ins, *o.outs) if self._is_local(c)}
-            for column in sorted(c for c in seen if c not in row):
-                if free:
-                    row[column] = free.pop()
-                else:
-                    row[column] = depth
-                    depth += 1
-            free.extend(sorted((row[c] for c in seen if last[c] == moment), reverse=True))
-        return row, depth
 
     def _moments(self) -> list[tuple[Operation, ...]]:
         # The rows of a feedback component are all alive from its first bin to its last.
