@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowtime.engine.result import Result
 from hypothesis import given, note
 from hypothesis import strategies as st
 
 from flowtime.engine import compile_model
+from flowtime.engine.result import Result
 from flowtime.model import parse_model
 from oracle import evaluate_model, first_difference
 from oracle_laws import as_bytes, violations
