@@ -93,10 +93,12 @@ class FlowBuilder:
         self.operations.append(Operation(code, tuple(outs), tuple(ins), params=params))
 
     def _fold(self, code: int, ins: tuple[int, ...]) -> float | None:
-        columns = [self.columns[i] for i in ins]
-        literal = all(column.kind is ColumnKind.SCALAR and column.parameter is None for column in columns)
-        if not literal or code not in _FOLDED:
+        if code not in _FOLDED:
             return None
+        columns = [self.columns[i] for i in ins]
+        for column in columns:
+            if column.kind is not ColumnKind.SCALAR or column.parameter is not None:
+                return None
         return _FOLDED[code](*(column.value for column in columns))
 
     def _add(self, column: Column) -> int:

@@ -2,7 +2,7 @@
 
 Operations form a graph: one reads what another fills, in the same bin or some bins late.  Strongly
 connected components (Tarjan 1972) of that graph are the feedback; they run bin by bin, everything else
-op by op.  The order never depends on more than the file: ties go to the earlier operation.
+op by op.  The order never depends on more than the file.
 """
 
 from __future__ import annotations
@@ -37,22 +37,21 @@ def producers(operations: Sequence[Operation], kept: Iterable[int]) -> dict[int,
 def order_operations(operations: Sequence[Operation], kept: Sequence[int]) -> list[Component | SameBinCycle]:
     """Return the components of the ``kept`` operations in an order in which they can run.
 
-    A component that can not run, since it closes a loop within one bin, comes as a ``SameBinCycle``.
+    Tarjan's components come out after all that they wait for, taken up in the order of the file.  One that
+    can not run, since it closes a loop within one bin, comes as a ``SameBinCycle``.
     """
     made_by = producers(operations, kept)
     sources = {i: [made_by[c] for c in operations[i].ins if c in made_by] for i in kept}
-    groups = _strong_components(kept, sources)
-    group_of = {i: number for number, group in enumerate(groups) for i in group}
-    waits = {number: {group_of[s] for i in group for s in sources[i]} - {number} for number, group in enumerate(groups)}
-    order = _stable_order(waits, {number: min(group) for number, group in enumerate(groups)})
-    return [_component(operations, groups[number], made_by) for number in order]
+    return [_component(operations, group, made_by) for group in _strong_components(kept, sources)]
 
 
 def _component(
     operations: Sequence[Operation], group: Sequence[int], made_by: Mapping[int, int]
 ) -> Component | SameBinCycle:
-    if len(group) == 1 and not any(c in operations[group[0]].outs for c in operations[group[0]].ins):
-        return Component((group[0],), False)
+    if len(group) == 1:
+        only = operations[group[0]]
+        if not any(column in only.outs for column in only.ins):
+            return Component((group[0],), False)
     inside = set(group)
     waits = {
         i: {

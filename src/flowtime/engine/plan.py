@@ -185,7 +185,7 @@ def share_rows(groups: Sequence[Sequence[Operation]], columns: frozenset[int]) -
     row: dict[int, int] = {}
     depth = 0
     for moment, operations in enumerate(groups):
-        seen = {c for o in operations for c in (*o.ins, *o.outs) if c in columns}
+        seen = columns.intersection(chain.from_iterable((*o.ins, *o.outs) for o in operations))
         for column in sorted(c for c in seen if c not in row):
             if free:
                 row[column] = free.pop()
