@@ -15,7 +15,7 @@ settings.register_profile("search", deadline=None, suppress_health_check=[Health
 settings.register_profile("ci", settings.get_profile("search"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "search")
 
-# Where kernels are cached is the one thing a test may take from outside: compiling them anew takes a minute.
+# Where kernels are cached is the one thing a test may take from outside: compiling them anew takes a while.
 KEPT = frozenset({"FLOWTIME_KERNEL_CACHE_DIR"})
 
 
