@@ -108,7 +108,7 @@ def computes_served(station: TopologyNode) -> bool:
 
 
 def station_names(model: Model) -> list[StationNames]:
-    """The synthesised names of each topology node, in the order of the file."""
+    """The synthesized names of each topology node, in the order of the file."""
     declared = {node.id for node in model.spec.nodes}
     stations = model.spec.topology.nodes if model.spec.topology else ()
     given = [_given_queue(station, declared) for station in stations]
@@ -391,7 +391,7 @@ def literal(tree: Expression) -> float:
 
 
 def evaluate_model(model: Model) -> dict[str, list[float]]:
-    """Every declared and synthesised series of a model, bin by bin.
+    """Every declared and synthesized series of a model, bin by bin.
 
     Raises ``SameBinCycle`` where a value needs itself, ``UnsupportedModel`` for what the oracle does not know.
     """

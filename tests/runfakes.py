@@ -44,7 +44,7 @@ class FakeInfo(NamedTuple):
     unit: str
     node: str | None
     role: str | None
-    synthesised: bool
+    synthesized: bool
 
 
 class FakeWarning(Wire, kw_only=True):

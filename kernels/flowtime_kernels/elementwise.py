@@ -1,9 +1,9 @@
 """Operations that look at one bin only, over a row of bins or a row of scenarios.
 
-A row is ``n`` neighbouring values of the one buffer, named by its unsigned offset: a view per row would
+A row is ``n`` neighboring values of the one buffer, named by its unsigned offset: a view per row would
 cost an atomic count of references, a signed offset a check per value, and either more than the work on
 a short row.  ``out`` never overlaps an input.  The branch on the code stands outside the loop, so each
-loop is one the compiler can vectorise.
+loop is one the compiler can vectorize.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Many scenarios at once: bins outermost, LANES scenarios side by side in each operation.
 
-A column of one bin is LANES neighbouring values.  Only what later bins look back at is kept: each
+A column of one bin is LANES neighboring values.  Only what later bins look back at is kept: each
 column is a ring of ``mask + 1`` bins (a power of two), so that a block of scenarios stays in the L2
 cache however long the horizon.  Series that no override reaches are read from ``uniform``.
 """

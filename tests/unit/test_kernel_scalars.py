@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 NAN, INF = math.nan, math.inf
 LEAST = 5e-324
-# Beside the special values: neighbours of where rounding, signs and overflow change the answer.
+# Beside the special values: neighbors of where rounding, signs and overflow change the answer.
 VALUES = (*SPECIAL, -1.0, -7.0, -0.5, -LEAST, 1e308, -1e308, 2.0**53 + 1, 1.5, -0.49999999999999994, 4503599627370497.5)
 
 ONE = [

@@ -9,22 +9,22 @@ from flowtime.model.naming import (
     Clash,
     NodeSeries,
     SeriesReference,
-    Synthesised,
+    Synthesized,
     alias_snake,
     resolve_reference,
     snake,
     split_endpoint,
     split_reference,
-    synthesised,
+    synthesized,
 )
 
 HEAD = "schemaVersion: 1\ngrid: {bins: 3, binSize: 5, binUnit: minutes}\nnodes:\n- {id: a, kind: const, values: 1}\n"
 
 
-def names_of(topology: str, nodes: str = "") -> Synthesised:
+def names_of(topology: str, nodes: str = "") -> Synthesized:
     """The names of a model with some topology nodes."""
     text = f"{HEAD}{nodes}topology:\n  nodes:\n{topology}"
-    return synthesised(decode(parse_yaml(text), ModelSpec))
+    return synthesized(decode(parse_yaml(text), ModelSpec))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from enginemodels import compiled, model_text, operation_names, station
-from flowtime.engine import compile_model, describe_plan, evaluate_many, summarise_plan
+from flowtime.engine import compile_model, describe_plan, evaluate_many, summarize_plan
 from flowtime.engine.kernel_cache import load_kernels, warm
 from flowtime.errors import CompileError
 from flowtime.model import parse_model
@@ -41,13 +41,13 @@ def test_outputs_keep_feedback_that_they_need() -> None:
 
 def test_no_metric_operations_for_series_alone() -> None:
     flow = (10, {"a": 4.0, "c": 3.0}, station("arrivals: a, capacity: c"))
-    assert summarise_plan(compiled(*flow)).metric_operations > 0
-    assert summarise_plan(compiled(*flow, outputs=["q_queue"])).metric_operations == 0
-    assert summarise_plan(compiled(*flow, outputs=["Q.utilization"])).metric_operations == 1
+    assert summarize_plan(compiled(*flow)).metric_operations > 0
+    assert summarize_plan(compiled(*flow, outputs=["q_queue"])).metric_operations == 0
+    assert summarize_plan(compiled(*flow, outputs=["Q.utilization"])).metric_operations == 1
 
 
 def test_rows_of_a_block_are_used_again() -> None:
-    summary = summarise_plan(compiled(3, CHAIN, outputs=["x9"]))
+    summary = summarize_plan(compiled(3, CHAIN, outputs=["x9"]))
     assert (summary.operations, summary.series, summary.block_columns) == (10, 2, 9)
     plan = compiled(3, CHAIN, outputs=["x9"]).plan
     assert plan.size == 2 * 3 + 10 + (2 + 3) * 3
@@ -172,7 +172,7 @@ def unfused(monkeypatch: pytest.MonkeyPatch, text: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("nodes", "stations", "expected"), FUSED)
-def test_a_line_is_recognised(nodes: dict[str, str], stations: list[str], expected: list[str]) -> None:
+def test_a_line_is_recognized(nodes: dict[str, str], stations: list[str], expected: list[str]) -> None:
     assert operation_names(compiled(len(nodes["a"]), nodes, *stations)) == expected
 
 
@@ -347,4 +347,4 @@ def test_description_of_a_small_plan() -> None:
     outputs = ["half", "q_served", "late", "Q.utilization"]
     model = compiled(4, nodes, station("arrivals: a, capacity: c"), outputs=outputs)
     assert describe_plan(model) == DESCRIBED
-    assert summarise_plan(model).feedback == (("c", "q_served", "q_queue"),)
+    assert summarize_plan(model).feedback == (("c", "q_served", "q_queue"),)

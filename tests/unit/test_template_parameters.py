@@ -104,7 +104,7 @@ def test_defaults_fill_in_and_names_are_sorted() -> None:
     ("name", "hint"),
     [
         pytest.param("rat", "did you mean 'rate'?", id="near"),
-        pytest.param("colour", "it has bins, rate", id="far"),
+        pytest.param("color", "it has bins, rate", id="far"),
     ],
 )
 def test_unknown_parameter_hints(name: str, hint: str) -> None:

@@ -92,7 +92,7 @@ def series_entries(
             component_id=component_id(series.name),
             node_id=info.node,
             role=info.role,
-            synthesized=info.synthesised,
+            synthesized=info.synthesized,
             points=content.model.spec.grid.bins,
             hash=digest,
         )

@@ -51,7 +51,7 @@ ClassCoverage: TypeAlias = Literal["full", "partial", "missing"]
 
 
 class GridEntry(Wire, frozen=True, kw_only=True):
-    """The time grid: ``bins`` bins of ``binSize`` ``binUnit``, labelled by their start."""
+    """The time grid: ``bins`` bins of ``binSize`` ``binUnit``, labeled by their start."""
 
     bins: Bins
     bin_size: BinSize

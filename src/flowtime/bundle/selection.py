@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flowtime.model import Model, Synthesised, resolve_reference
+from flowtime.model import Model, Synthesized, resolve_reference
 from flowtime.model.bindings import bound_references
 from flowtime.model.spec import ModelSpec, Output
 from flowtime.storage import sha256_bytes
@@ -55,7 +55,7 @@ def component_id(name: str) -> str:
     return name.upper()
 
 
-def _chosen(outputs: Sequence[Output], names: Synthesised) -> set[str]:
+def _chosen(outputs: Sequence[Output], names: Synthesized) -> set[str]:
     if not outputs:
         return set(names.names)
     chosen: set[str] = set()
@@ -65,7 +65,7 @@ def _chosen(outputs: Sequence[Output], names: Synthesised) -> set[str]:
     return chosen
 
 
-def _matching(pattern: str, names: Synthesised) -> set[str]:
+def _matching(pattern: str, names: Synthesized) -> set[str]:
     if pattern == "*":
         return set(names.names)
     if pattern.endswith("/*"):
@@ -75,7 +75,7 @@ def _matching(pattern: str, names: Synthesised) -> set[str]:
     return set() if found is None else {found}
 
 
-def _bound(spec: ModelSpec, names: Synthesised) -> Iterator[str]:
+def _bound(spec: ModelSpec, names: Synthesized) -> Iterator[str]:
     """Yield every series that the topology refers to."""
     if spec.topology is None:
         return
@@ -88,7 +88,7 @@ def _bound(spec: ModelSpec, names: Synthesised) -> Iterator[str]:
         yield from _resolved([getattr(constraint.semantics, field) for field in _CONSTRAINT_FIELDS], names, None)
 
 
-def _resolved(texts: Iterable[object], names: Synthesised, own_queue: str | None) -> Iterator[str]:
+def _resolved(texts: Iterable[object], names: Synthesized, own_queue: str | None) -> Iterator[str]:
     for text in texts:
         reference = resolve_reference(text, names, own_queue) if isinstance(text, str) else None
         if reference is not None and reference.id is not None:

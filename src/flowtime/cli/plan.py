@@ -18,11 +18,11 @@ def plan(model: str, as_json: bool) -> None:
     MODEL is a file, or - for stdin.  The plan names its operations, columns, feedback components and bytes.
     """
     from flowtime.cli.console import prepare_kernels, print_json
-    from flowtime.engine import compile_model, describe_plan, summarise_plan
+    from flowtime.engine import compile_model, describe_plan, summarize_plan
 
     prepare_kernels(kernel_folder())
     compiled = compile_model(read_model(model))
     if as_json:
-        print_json({"model": model, "summary": summarise_plan(compiled), "lines": describe_plan(compiled).splitlines()})
+        print_json({"model": model, "summary": summarize_plan(compiled), "lines": describe_plan(compiled).splitlines()})
     else:
         click.echo(describe_plan(compiled), nl=False)

@@ -1,4 +1,4 @@
-"""``flowtime templates``: list, show, render and check parameterised models."""
+"""``flowtime templates``: list, show, render and check parameterized models."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowtime.engine.compiled import CompiledModel, Workspace, compile_model
-from flowtime.engine.describe import PlanSummary, describe_plan, summarise_plan
+from flowtime.engine.describe import PlanSummary, describe_plan, summarize_plan
 from flowtime.engine.ir import SeriesInfo
 from flowtime.engine.node_metrics import Metrics, NodeMetrics
 from flowtime.engine.overrides import Override, Overrides, Scale
@@ -28,5 +28,5 @@ __all__ = [
     "compile_model",
     "describe_plan",
     "evaluate_many",
-    "summarise_plan",
+    "summarize_plan",
 ]

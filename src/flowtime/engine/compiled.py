@@ -20,7 +20,7 @@ from flowtime.engine.stations import Station, stations
 from flowtime.engine.support import unsupported
 from flowtime.errors import CompileError, Fault, ParameterError
 from flowtime.model import Model
-from flowtime.model.naming import synthesised
+from flowtime.model.naming import synthesized
 from flowtime.model.spec import FloatArray
 
 __all__ = ["CompiledModel", "Workspace", "compile_model", "output_columns"]
@@ -75,7 +75,7 @@ class CompiledModel:
         self.flow = flow
         self.outputs = outputs
         self.kernels: Kernels = load_kernels()
-        self.stations: tuple[Station, ...] = stations(model.spec, synthesised(model.spec))
+        self.stations: tuple[Station, ...] = stations(model.spec, synthesized(model.spec))
         self._made: dict[Hashable, object] = {}
         self._lock = threading.Lock()
 

@@ -11,7 +11,7 @@ from flowtime.engine.plan import Stage
 from flowtime.model.spec import Wire
 from flowtime_kernels import opcodes as op
 
-__all__ = ["PlanSummary", "describe_plan", "summarise_plan"]
+__all__ = ["PlanSummary", "describe_plan", "summarize_plan"]
 
 _NAMES: Mapping[int, str] = MappingProxyType(
     {getattr(op, name): name.lower() for name in op.__all__ if not name.endswith("_FIRST")}
@@ -33,7 +33,7 @@ class PlanSummary(Wire, frozen=True, kw_only=True):
     bytes: int
 
 
-def summarise_plan(compiled: CompiledModel) -> PlanSummary:
+def summarize_plan(compiled: CompiledModel) -> PlanSummary:
     """Count what a plan holds; ``feedback`` names the series of each component that runs bin by bin."""
     plan, flow = compiled.plan, compiled.flow
     metric = sum(len(stage.operations) for stage in plan.stages if stage.is_metric)
@@ -55,7 +55,7 @@ def summarise_plan(compiled: CompiledModel) -> PlanSummary:
 
 def describe_plan(compiled: CompiledModel) -> str:
     """Return the plan as text: a summary, then every operation in the order in which it runs."""
-    summary = summarise_plan(compiled)
+    summary = summarize_plan(compiled)
     lines = [
         f"operations: {summary.operations:,} of series, {summary.metric_operations:,} of derived metrics",
         f"bins: {summary.bins:,}, computed {summary.block_bins:,} at a time",

@@ -29,7 +29,7 @@ class SeriesInfo(NamedTuple):
     unit: str
     node: str | None
     role: str | None
-    synthesised: bool
+    synthesized: bool
 
 
 @dataclass(frozen=True)

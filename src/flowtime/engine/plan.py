@@ -138,7 +138,7 @@ def _stages_of(
 
 
 def _joined(stages: Sequence[Stage]) -> list[Stage]:
-    """Neighbouring stages without feedback are one stage."""
+    """Neighboring stages without feedback are one stage."""
     joined: list[Stage] = []
     for (is_feedback, is_metric), alike in groupby(stages, key=lambda stage: (stage.is_feedback, stage.is_metric)):
         if is_feedback:

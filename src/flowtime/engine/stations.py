@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from flowtime.engine.ir import SeriesInfo
 from flowtime.model.bindings import bound_references
-from flowtime.model.naming import NodeSeries, Synthesised, has_buffer, is_sink, resolve_reference
+from flowtime.model.naming import NodeSeries, Synthesized, has_buffer, is_sink, resolve_reference
 from flowtime.model.spec import ModelSpec, QueueNode, TopologyNode
 
 __all__ = ["ROLE_UNITS", "Station", "describe_series", "stations"]
@@ -69,7 +69,7 @@ class Station:
         return self.node.initial_condition.queue_depth if self.node.initial_condition else 0.0
 
 
-def stations(spec: ModelSpec, names: Synthesised) -> tuple[Station, ...]:
+def stations(spec: ModelSpec, names: Synthesized) -> tuple[Station, ...]:
     """Return the topology nodes of a valid model in the order of the file."""
     nodes = spec.topology.nodes if spec.topology else ()
     stocks = {node.id for node in spec.nodes if isinstance(node, QueueNode)}
@@ -77,7 +77,7 @@ def stations(spec: ModelSpec, names: Synthesised) -> tuple[Station, ...]:
     return tuple(_station(node, index, names, stocks) for index, node in enumerate(nodes))
 
 
-def _station(node: TopologyNode, index: int, names: Synthesised, stocks: set[str]) -> Station:
+def _station(node: TopologyNode, index: int, names: Synthesized, stocks: set[str]) -> Station:
     semantics = node.semantics
     made = names.nodes[index]
     series = {
@@ -92,12 +92,12 @@ def _station(node: TopologyNode, index: int, names: Synthesised, stocks: set[str
     return Station(node, index, made, MappingProxyType(series), number, depth in stocks)
 
 
-def _lookup(text: str, names: Synthesised, own_queue: str | None) -> str | None:
+def _lookup(text: str, names: Synthesized, own_queue: str | None) -> str | None:
     found = resolve_reference(text, names, own_queue)
     return found.id if found else None
 
 
-def describe_series(spec: ModelSpec, names: Synthesised, nodes: tuple[Station, ...]) -> Mapping[str, SeriesInfo]:
+def describe_series(spec: ModelSpec, names: Synthesized, nodes: tuple[Station, ...]) -> Mapping[str, SeriesInfo]:
     """Say of every series what it is; one bound in several places is described by the first."""
     parts: dict[str, tuple[str, str]] = {}
     for station in nodes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flowtime.model.decode import decode, decode_with_faults
 from flowtime.model.document import Model, canonical_bytes, dump_model, load_model, model_from_tree, parse_model
-from flowtime.model.naming import Synthesised, resolve_reference, snake, synthesised
+from flowtime.model.naming import Synthesized, resolve_reference, snake, synthesized
 from flowtime.model.spec import (
     ConstNode,
     Edge,
@@ -52,7 +52,7 @@ __all__ = [
     "Semantics",
     "SequenceNode",
     "SeriesFile",
-    "Synthesised",
+    "Synthesized",
     "Topology",
     "TopologyNode",
     "TreeNode",
@@ -67,5 +67,5 @@ __all__ = [
     "parse_yaml",
     "resolve_reference",
     "snake",
-    "synthesised",
+    "synthesized",
 ]

@@ -18,7 +18,7 @@ from flowtime.model.check_topology import check_topology
 from flowtime.model.dates import utc_text
 from flowtime.model.expression import Expression, ExpressionFault, parse_expression, references
 from flowtime.model.expression.syntax import Binary, Call, Name, Number, Unary
-from flowtime.model.naming import Synthesised, split_reference, synthesised
+from flowtime.model.naming import Synthesized, split_reference, synthesized
 from flowtime.model.place import Places
 from flowtime.model.report import Report
 from flowtime.model.spec import (
@@ -45,13 +45,13 @@ class Checked:
     """What checking found: the faults, and by the way the names and the parsed expressions."""
 
     faults: tuple[Fault, ...]
-    names: Synthesised
+    names: Synthesized
     expressions: Mapping[str, Expression]
 
 
 def check_model(spec: ModelSpec, places: Places) -> Checked:
     """Check a decoded model; nothing is raised, all faults come back."""
-    report = Report(spec, synthesised(spec), places)
+    report = Report(spec, synthesized(spec), places)
     expressions: dict[str, Expression] = {}
     report.check_unique((node.id for node in spec.nodes), "$.nodes", "node")
     for index, node in enumerate(spec.nodes):

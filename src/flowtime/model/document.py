@@ -15,7 +15,7 @@ from flowtime.model.dates import utc_text
 from flowtime.model.decode import decode_with_faults
 from flowtime.model.expression import Expression
 from flowtime.model.mending import mend
-from flowtime.model.naming import Synthesised
+from flowtime.model.naming import Synthesized
 from flowtime.model.place import Places
 from flowtime.model.plain import canonical_json, dump_spec
 from flowtime.model.series_file import SeriesFileFault, read_series_file
@@ -34,7 +34,7 @@ class Model:
     spec: ModelSpec
     expressions: Mapping[str, Expression]
     file: str | None
-    names: Synthesised = field(repr=False)
+    names: Synthesized = field(repr=False)
     places: Places = field(repr=False)
 
     def position(self, path: str) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """Names of series: snake case, the series that a model implies, and what a reference text means.
 
 A topology node implies series that no ``nodes[]`` entry declares: the queue of a buffer, a computed
-``served``, and so on.  ``synthesised`` names them all, in the order of the file, from the structs
+``served``, and so on.  ``synthesized`` names them all, in the order of the file, from the structs
 alone; the checks, the engine and the bundle share it, so that a name means one thing everywhere.
 """
 
@@ -21,8 +21,8 @@ __all__ = [
     "NodeSeries",
     "SeriesReference",
     "SeriesRole",
-    "Synthesised",
-    "SynthesisedSeries",
+    "Synthesized",
+    "SynthesizedSeries",
     "alias_snake",
     "computes_served",
     "has_buffer",
@@ -31,7 +31,7 @@ __all__ = [
     "snake",
     "split_endpoint",
     "split_reference",
-    "synthesised",
+    "synthesized",
 ]
 
 BUFFER_KINDS = frozenset({"serviceWithBuffer", "queue", "dlq"})
@@ -106,7 +106,7 @@ class NodeSeries(NamedTuple):
     retry_echo: str | None = None
 
 
-class SynthesisedSeries(NamedTuple):
+class SynthesizedSeries(NamedTuple):
     """One implied series: its part, and the index of its topology node (of its ``nodes[]`` router
     for ``router_target``)."""
 
@@ -125,7 +125,7 @@ class Clash(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Synthesised:
+class Synthesized:
     """All names that a model declares or implies.
 
     ``declared`` maps a ``nodes[]`` id to its index; ``nodes`` has one entry per topology node;
@@ -135,7 +135,7 @@ class Synthesised:
 
     declared: Mapping[str, int]
     nodes: tuple[NodeSeries, ...]
-    series: Mapping[str, SynthesisedSeries]
+    series: Mapping[str, SynthesizedSeries]
     aliases: Mapping[str, str]
     clashes: tuple[Clash, ...] = ()
 
@@ -151,7 +151,7 @@ class Synthesised:
         return (*self.declared, *self.series)
 
 
-def resolve_reference(text: str, names: Synthesised, own_queue: str | None = None) -> SeriesReference | None:
+def resolve_reference(text: str, names: Synthesized, own_queue: str | None = None) -> SeriesReference | None:
     """Return the reference with its series looked up, or None where the series does not exist.
 
     ``own_queue`` is the queue of the node that holds the reference, which ``self`` means.  A ``file:``
@@ -185,7 +185,7 @@ def computes_served(node: TopologyNode) -> bool:
     return is_sink(node) or (serves and semantics.capacity is not None)
 
 
-def synthesised(spec: ModelSpec) -> Synthesised:
+def synthesized(spec: ModelSpec) -> Synthesized:
     """Name every series that the model implies.
 
     Names that the author gave (an undeclared ``queueDepth``, ``retryEcho`` or router target) are taken
@@ -238,7 +238,7 @@ class _Namer:
 
     def __init__(self, declared: dict[str, int]) -> None:
         self._declared = declared
-        self._series: dict[str, SynthesisedSeries] = {}
+        self._series: dict[str, SynthesizedSeries] = {}
         self._by_node: dict[tuple[int, str], str] = {}
         self._aliases: dict[str, str] = {}
         self._clashes: list[Clash] = []
@@ -258,7 +258,7 @@ class _Namer:
         if other is not None:
             self._clashes.append(Clash(name, role, index, other.node_index))
             return
-        self._series[name] = SynthesisedSeries(name, role, index)
+        self._series[name] = SynthesizedSeries(name, role, index)
         self._by_node[index, role] = name
 
     def take_targets(self, index: int, router: RouterNode) -> None:
@@ -266,7 +266,7 @@ class _Namer:
         for route in router.routes:
             name = route.target
             if name not in self._declared and name not in self._series and _SERIES_ID.fullmatch(name):
-                self._series[name] = SynthesisedSeries(name, "router_target", index)
+                self._series[name] = SynthesizedSeries(name, "router_target", index)
 
     def take_implied(self, index: int, node: TopologyNode) -> None:
         """Make up the names of what the node computes beyond what is bound."""
@@ -281,11 +281,11 @@ class _Namer:
         while name in self._declared or name in self._series:
             number += 1
             name = f"{base}_{number}"
-        self._series[name] = SynthesisedSeries(name, role, index)
+        self._series[name] = SynthesizedSeries(name, role, index)
         self._by_node[index, role] = name
         return name
 
-    def result(self, count: int) -> Synthesised:
+    def result(self, count: int) -> Synthesized:
         """Return the names of ``count`` topology nodes."""
         taken = self._by_node
         nodes = tuple(NodeSeries(*(taken.get((index, role)) for role in NodeSeries._fields)) for index in range(count))
@@ -294,4 +294,4 @@ class _Namer:
             for alias, name in self._aliases.items()
             if alias not in self._declared and alias not in self._series
         }
-        return Synthesised(self._declared, nodes, self._series, aliases, tuple(self._clashes))
+        return Synthesized(self._declared, nodes, self._series, aliases, tuple(self._clashes))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from flowtime.errors import Fault
-from flowtime.model.naming import Synthesised, resolve_reference, split_reference
+from flowtime.model.naming import Synthesized, resolve_reference, split_reference
 from flowtime.model.place import Places
 from flowtime.model.spec import ModelSpec
 
@@ -24,7 +24,7 @@ class Report:
     """The faults of one model, and the lookups that several checks need."""
 
     spec: ModelSpec
-    names: Synthesised
+    names: Synthesized
     places: Places
     faults: list[Fault] = field(default_factory=list)
     _likes: int = 0

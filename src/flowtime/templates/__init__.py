@@ -1,4 +1,4 @@
-"""Templates: parameterised models, loaded as data, rendered on the tree, and the shipped catalogue."""
+"""Templates: parameterized models, loaded as data, rendered on the tree, and the shipped catalogue."""
 
 from __future__ import annotations
 
