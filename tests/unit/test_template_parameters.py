@@ -212,3 +212,12 @@ def test_all_texts_that_do_not_read_are_reported() -> None:
     with pytest.raises(TemplateError) as caught:
         given_parameters(template, {"a": "x", "b": "y", "c": "z"}, None)
     assert len(caught.value.faults) == 3
+
+
+def test_every_fault_of_a_command_line_is_told_at_once() -> None:
+    workers, rate = "{name: workers, type: integer, default: 2, minimum: 1}", "{name: rate, type: number, default: 1}"
+    template = template_of(workers, rate)
+    with pytest.raises(TemplateError) as caught:
+        given_parameters(template, {"workers": "0", "rate": "much", "wrokers": "3"}, None)
+    found = sorted(fault.code for fault in caught.value.faults)
+    assert found == ["template.parameter_range", "template.parameter_type", "template.unknown_parameter"]

@@ -141,7 +141,7 @@ def parse_parameter_text(parameter: Parameter, text: str) -> Value:
 
 
 def parse_parameter_texts(template: Template, texts: Mapping[str, str]) -> dict[str, Value]:
-    """Read command-line texts for one template; raises TemplateError with the faults of all of them."""
+    """Read command-line texts for one template, bounds included; raises TemplateError with the faults of all."""
     parameters = {parameter.name: parameter for parameter in template.header.parameters}
     faults: list[Fault] = []
     values: dict[str, Value] = {}
@@ -150,9 +150,14 @@ def parse_parameter_texts(template: Template, texts: Mapping[str, str]) -> dict[
             faults.append(unknown_parameter(name, parameters))
             continue
         try:
-            values[name] = parse_parameter_text(parameters[name], text)
+            outcome = convert(parameters[name], parse_parameter_text(parameters[name], text))
         except TemplateError as error:
             faults.extend(error.faults)
+            continue
+        if isinstance(outcome, Fault):
+            faults.append(outcome)
+        else:
+            values[name] = outcome
     if faults:
         raise TemplateError(faults)
     return values
