@@ -164,13 +164,12 @@ def run_blocks(
     buffer = np.full(first_made + made * bins + 3 * block, UNWRITTEN)
     buffer[: given * bins] = inputs.reshape(-1)
     buffer[given * bins : first_made] = scalars
-    params: list[float] = []
-    rows = pack_rows(operations, params, {column: column for column in range(len(base))})
+    rows, params = pack_rows(operations, {column: column for column in range(len(base))})
     steps = np.array([[0, len(operations), int(feedback)]], dtype=np.int64)
     start = np.zeros(len(base), dtype=np.int64)
     work = np.zeros((len(operations), 2 * table.WIDTH), dtype=np.uint64)
     with np.errstate(all="ignore"):
-        kernels.blocks.run_plan(rows, steps, layout, np.array([*params, 0.0]), block, bins, start, work, buffer)
+        kernels.blocks.run_plan(rows, steps, layout, params, block, bins, start, work, buffer)
     return buffer[first_made : first_made + made * bins].reshape(made, bins)
 
 
@@ -200,13 +199,12 @@ def run_lanes(
             stock = operation.outs[-1]
             buffer[offsets[stock] : offsets[stock + 1]] = operation.params[0]
     loads = [Operation(op.LANE_LOAD, (column,), (column,), length=column) for column in range(given)]
-    params: list[float] = []
-    packed = pack_rows([*loads, *operations], params, {column: column for column in range(total)})
+    packed, params = pack_rows([*loads, *operations], {column: column for column in range(total)})
     uniform = np.repeat(np.array([*scalars, 0.0])[:, None], bins, axis=1)
     lane_of = np.minimum(np.arange(lanes), count - 1)
     loaded = np.ascontiguousarray(np.moveaxis(scenarios[lane_of], 0, -1))
     picks = np.arange(given + single, total)
     out = np.full((count, made, bins), UNWRITTEN)
     with np.errstate(all="ignore"):
-        kernels.lanes.run_lanes(packed, rings, np.array([*params, 0.0]), uniform, loaded, picks, buffer, out)
+        kernels.lanes.run_lanes(packed, rings, params, uniform, loaded, picks, buffer, out)
     return out

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from flowtime.bundle.reader import Bundle
 from flowtime.model import FloatArray, Grid, parse_model
 
@@ -87,9 +85,5 @@ def _nodes(result: Result, series: Callable[[str], FloatArray]) -> dict[str, Nod
 
 def _bound(station: Station, series: Callable[[str], FloatArray]) -> dict[str, FloatArray]:
     bound = {role: series(name) for role, name in station.series.items()}
-    if "capacity" in bound:
-        servers = np.asarray(bound.get("parallelism", station.parallelism or 1.0))
-        # As the engine has it: parallelism that is no positive number counts as 1.
-        usable = np.isfinite(servers) & (servers > 0.0)
-        bound["effectiveCapacity"] = bound["capacity"] * np.where(usable, servers, 1.0)
-    return bound
+    capacity = station.effective_capacity(bound)
+    return bound if capacity is None else {**bound, "effectiveCapacity": capacity}

@@ -16,11 +16,10 @@ from flowtime.engine.ordering import SameBinCycle
 from flowtime.engine.overrides import Overrides, Resolved, Scale, resolve_overrides, unknown_name
 from flowtime.engine.plan import BLOCK_BINS, Plan, Schedule, plan_flow, schedule
 from flowtime.engine.result import Buffer, Result
-from flowtime.engine.stations import Station, stations
+from flowtime.engine.stations import Station
 from flowtime.engine.support import unsupported
 from flowtime.errors import CompileError, Fault, ParameterError
 from flowtime.model import Model
-from flowtime.model.naming import synthesized
 from flowtime.model.spec import FloatArray
 
 __all__ = ["CompiledModel", "Workspace", "compile_model", "output_columns"]
@@ -41,13 +40,13 @@ def compile_model(model: Model, *, outputs: Sequence[str] | None = None) -> Comp
     if faults:
         raise CompileError(faults)
     flow = lower_model(model)
-    order = schedule(flow, (*flow.names.values(), *flow.metrics.values()), metrics=True)
+    order = schedule(flow, (*flow.names.values(), *flow.metrics.values()))
     if order.cycles:
         raise CompileError(_cycle_fault(model, flow, cycle) for cycle in order.cycles)
     if outputs is None:
         return CompiledModel(model, flow, None, order)
     kept = output_columns(flow, outputs)
-    return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values()), metrics=True))
+    return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values())))
 
 
 def output_columns(flow: Flow, outputs: Iterable[str]) -> dict[str, int]:
@@ -75,7 +74,6 @@ class CompiledModel:
         self.flow = flow
         self.outputs = outputs
         self.kernels: Kernels = load_kernels()
-        self.stations: tuple[Station, ...] = stations(model.spec, synthesized(model.spec))
         self._made: dict[Hashable, object] = {}
         self._lock = threading.Lock()
 
@@ -83,6 +81,11 @@ class CompiledModel:
     def parameters(self) -> tuple[str, ...]:
         """Ids of the inputs (const and pmf nodes) that ``evaluate`` lets one override."""
         return tuple(self.flow.parameters)
+
+    @property
+    def stations(self) -> tuple[Station, ...]:
+        """The topology nodes of the model with their bindings resolved, in the order of the file."""
+        return self.flow.stations
 
     def station(self, node: str) -> Station:
         """Return a topology node of the model with its bindings resolved."""
@@ -141,9 +144,8 @@ class Workspace:
 
     def __init__(self, compiled: CompiledModel) -> None:
         self._compiled = compiled
-        self._buffers: dict[int, tuple[Plan, Buffer]] = {}
-        # By plan, like the buffers: what one evaluation changed is still there when its plan comes again.
-        self._changed: dict[int, tuple[Resolved, ...]] = {}
+        # By plan: its buffer, and what the last evaluation with it changed there.
+        self._states: dict[int, tuple[Buffer, tuple[Resolved, ...]]] = {}
         self._busy = threading.Lock()
 
     def evaluate(self, overrides: Overrides | None = None) -> Result:
@@ -160,14 +162,11 @@ class Workspace:
         try:
             resolved = resolve_overrides(self._compiled.flow, overrides)
             plan = self._compiled.plan_for(resolved)
-            known = self._buffers.get(id(plan))
-            if known is None:
-                known = (plan, Buffer.fresh(plan))
-                self._buffers[id(plan)] = known
-            buffer = known[1]
-            for override in self._changed.get(id(plan), ()):
+            # A buffer keeps its plan alive, so the id of a plan in here is never another's.
+            buffer, changed = self._states.get(id(plan)) or (Buffer.fresh(plan), ())
+            for override in changed:
                 buffer.restore(override.column)
-            self._changed[id(plan)] = resolved
+            self._states[id(plan)] = (buffer, resolved)
             return self._compiled._run(plan, buffer, resolved)
         finally:
             self._busy.release()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowtime.model.spec import FloatArray
+
+if TYPE_CHECKING:
+    from flowtime.engine.stations import Station
 
 __all__ = ["Column", "ColumnKind", "Flow", "Operation", "SeriesInfo"]
 
@@ -61,7 +64,7 @@ class Flow:
     """A lowered model: columns, operations in the order of the file, and what the names stand for.
 
     ``names`` maps every series to its column; ``metrics`` maps ``node.metric`` to the column of a derived
-    metric, whose operations are ``operations[metric_start:]``.
+    metric, whose operations are ``operations[metric_start:]``; ``stations`` are the topology nodes.
     """
 
     bins: int
@@ -71,4 +74,5 @@ class Flow:
     names: Mapping[str, int]
     metrics: Mapping[str, int]
     info: Mapping[str, SeriesInfo]
+    stations: tuple[Station, ...]
     parameters: Mapping[str, int] = field(default_factory=dict)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowtime.errors import StorageError
+from flowtime_kernels import table
 
 __all__ = ["KernelInfo", "Kernels", "WarmReport", "cache_folder", "clear", "info", "load_kernels", "warm"]
 
@@ -177,9 +178,10 @@ def _call_once(kernels: Kernels) -> None:
     def floats(*shape: int) -> NDArray[np.float64]:
         return np.zeros(shape)
 
-    places = np.zeros((0, 20), dtype=np.uint64)
-    kernels.run_plan(indices(0, 10), indices(0, 3), indices(3, 1), floats(1), 1, 1, indices(1), places, floats(4))
+    ops = indices(0, table.WIDTH)
+    places = np.zeros((0, 2 * table.WIDTH), dtype=np.uint64)
+    kernels.run_plan(ops, indices(0, 3), indices(3, 1), floats(1), 1, 1, indices(1), places, floats(4))
     kernels.run_lanes(
-        indices(0, 10), indices(3, 1), floats(1), floats(1, 1), floats(0, 1, kernels.LANES), indices(0),
+        ops, indices(3, 1), floats(1), floats(1, 1), floats(0, 1, kernels.LANES), indices(0),
         floats(3 * kernels.LANES), floats(0, 1, 1),
     )  # fmt: skip

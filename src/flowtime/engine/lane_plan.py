@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowtime.engine.ir import Flow, Operation
-from flowtime.engine.plan import IndexArray, Schedule, pack_rows, share_rows
+from flowtime.engine.plan import LOOKS_BACK, REMEMBERS, IndexArray, Schedule, pack_rows, share_rows
 from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
+from flowtime_kernels import table
 
-# Stocks whose kernel may overwrite the value of the bin before.
-_IN_PLACE = frozenset({op.QUEUE, op.SERVE, op.LINE})
+# Stocks start from a value of their own, and their kernel may overwrite the bin before.
+_STOCKS = frozenset({op.QUEUE, op.SERVE, op.LINE})
 
 __all__ = ["LanePlan", "Source", "plan_lanes", "varying_columns"]
 
@@ -110,13 +111,12 @@ class _LaneLayout:
             rings[2, base_place[column] if column in base_place else self._place[column]] = row
         size = self._lay_rings(rings)
         rings[0, -1] = size
-        params: list[float] = []
-        rows = pack_rows(self._operations, params, self._place)
+        rows, params = pack_rows(self._operations, self._place)
         numbers = {s.column: factor_place.get(s.column, self._place[s.column]) for s in self._sources}
         return LanePlan(
             ops=np.concatenate((self._source_rows(factor_place, base_place), rows)),
             rings=rings,
-            params=np.array(params or [0.0]),
+            params=params,
             size=size + 3 * self._lanes,
             number_at={column: int(rings[0, place]) for column, place in numbers.items()},
             initials=self._initials(rings),
@@ -134,7 +134,7 @@ class _LaneLayout:
             elif source.how == "series":
                 rows.append((op.LANE_LOAD, place, place, place, place, place, place, loaded, 0, 0))
                 loaded += 1
-        return np.array(rows, dtype=np.int64).reshape(-1, 10)
+        return np.array(rows, dtype=np.int64).reshape(-1, table.WIDTH)
 
     def _lay_rings(self, rings: IndexArray) -> int:
         """Give every varying column its ring and return the size of all.
@@ -161,12 +161,12 @@ class _LaneLayout:
         """How many bins of each column must be kept, as a power of two."""
         bins: dict[int, int] = {}
         for operation in self._operations:
-            if operation.code in (op.SHIFT, op.CONV):
+            if operation.code in LOOKS_BACK:
                 source = operation.ins[0]
                 bins[source] = max(bins.get(source, 1), operation.length + 1)
-            if operation.code in (op.QUEUE, op.SERVE, op.LINE, op.CUMSUM, op.EMA):
+            if operation.code in REMEMBERS:
                 stock = operation.outs[-1]
-                bins[stock] = max(bins.get(stock, 1), 1 if operation.code in _IN_PLACE else 2)
+                bins[stock] = max(bins.get(stock, 1), 1 if operation.code in _STOCKS else 2)
         # A number stands in every bin, so its one row is every bin that is looked back at.
         bins.update({source.column: 1 for source in self._sources if source.how == "number"})
         return {column: 1 << (needed - 1).bit_length() for column, needed in bins.items()}
@@ -174,7 +174,7 @@ class _LaneLayout:
     def _initials(self, rings: IndexArray) -> tuple[tuple[int, int, float], ...]:
         filled = []
         for operation in self._operations:
-            if operation.code in (op.QUEUE, op.SERVE, op.LINE):
+            if operation.code in _STOCKS:
                 place = self._place[operation.outs[-1]]
                 first = int(rings[0, place])
                 end = first + (int(rings[1, place]) + 1) * self._lanes

@@ -13,7 +13,7 @@ from flowtime.engine.ir import Flow
 from flowtime.engine.metrics import effective_capacity, lower_metrics
 from flowtime.engine.stations import Station, describe_series, stations
 from flowtime.model import Model
-from flowtime.model.naming import is_sink, resolve_reference, synthesized
+from flowtime.model.naming import is_sink, resolve_reference
 from flowtime.model.spec import ConstNode, ExprNode, PmfNode, QueueNode
 from flowtime_kernels import opcodes as op
 
@@ -30,7 +30,7 @@ class _Lowering:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._names = synthesized(model.spec)
+        self._names = model.names
         self._stations = stations(model.spec, self._names)
         self._builder = FlowBuilder()
         self._columns: dict[str, int] = {}
@@ -65,6 +65,7 @@ class _Lowering:
             names=MappingProxyType(dict(self._columns)),
             metrics=MappingProxyType(metrics),
             info=describe_series(spec, self._names, self._stations),
+            stations=self._stations,
             parameters=MappingProxyType(
                 {column.parameter: i for i, column in enumerate(self._builder.columns) if column.parameter}
             ),

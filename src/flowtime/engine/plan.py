@@ -18,14 +18,28 @@ from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
 from flowtime_kernels import table
 
-__all__ = ["BLOCK_BINS", "IndexArray", "Plan", "Schedule", "Stage", "pack_rows", "plan_flow", "schedule", "share_rows"]
+__all__ = [
+    "BLOCK_BINS",
+    "LOOKS_BACK",
+    "REMEMBERS",
+    "IndexArray",
+    "Plan",
+    "Schedule",
+    "Stage",
+    "pack_rows",
+    "plan_flow",
+    "schedule",
+    "share_rows",
+]
 
 IndexArray = NDArray[np.int64]
 
 # Two rows of a block and their result fit the L1 cache beside each other; longer blocks gain little.
 BLOCK_BINS = 2048
 
-_REMEMBERS = frozenset({op.QUEUE, op.SERVE, op.LINE, op.CUMSUM, op.EMA})
+# Operations that read earlier bins of their operand, and those that go on from their own last result.
+LOOKS_BACK = frozenset({op.SHIFT, op.CONV})
+REMEMBERS = frozenset({op.QUEUE, op.SERVE, op.LINE, op.CUMSUM, op.EMA})
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ class Plan:
         return self.rows * int(self.constants.shape[1])
 
 
-def schedule(flow: Flow, wanted: Sequence[int], *, metrics: bool) -> Schedule:
+def schedule(flow: Flow, wanted: Sequence[int]) -> Schedule:
     """Order the operations that the ``wanted`` columns need, fuse what can be, and leave the rest out.
 
     Operations of derived metrics come after all others, so that they can be run later or not at all.
@@ -85,7 +99,7 @@ def schedule(flow: Flow, wanted: Sequence[int], *, metrics: bool) -> Schedule:
     needed = _needed(flow, names)
     _require_all_filled(flow, needed, names)
     series = [i for i in needed if i < flow.metric_start]
-    derived = [i for i in needed if i >= flow.metric_start] if metrics else []
+    derived = [i for i in needed if i >= flow.metric_start]
     stages: list[Stage] = []
     cycles: list[SameBinCycle] = []
     readers: dict[int, int] = {}
@@ -158,8 +172,9 @@ def plan_flow(flow: Flow, order: Schedule, *, block: int = BLOCK_BINS, full: fro
     return _Layout(flow, order, min(block, flow.bins), full).plan()
 
 
-def pack_rows(operations: Sequence[Operation], params: list[float], number: Mapping[int, int]) -> IndexArray:
-    """Return the op table, int64 (ops, WIDTH), appending parameters to ``params``."""
+def pack_rows(operations: Sequence[Operation], number: Mapping[int, int]) -> tuple[IndexArray, FloatArray]:
+    """Return the op table, int64 (ops, WIDTH), with columns renumbered by ``number``, and its parameters."""
+    params: list[float] = []
     rows = np.zeros((len(operations), table.WIDTH), dtype=np.int64)
     for row, operation in zip(rows, operations, strict=True):
         outs = [number[column] for column in operation.outs]
@@ -169,7 +184,8 @@ def pack_rows(operations: Sequence[Operation], params: list[float], number: Mapp
         ins += [ins[0]] * (3 - len(ins))
         row[:] = (operation.code, *outs, *ins, operation.length, operation.phase, len(params))
         params.extend(operation.params)
-    return rows
+    # One more, since operations without parameters point behind those of the one before.
+    return rows, np.array([*params, 0.0])
 
 
 def share_rows(groups: Sequence[Sequence[Operation]], columns: frozenset[int]) -> tuple[dict[int, int], int]:
@@ -218,9 +234,9 @@ class _Layout:
         kept = (used & self._order.wanted) | handed_on
         for stage in stages:
             for operation in stage.operations:
-                if operation.code in (op.SHIFT, op.CONV):
+                if operation.code in LOOKS_BACK:
                     kept.add(operation.ins[0])
-                if operation.code in _REMEMBERS:
+                if operation.code in REMEMBERS:
                     kept.add(operation.outs[-1])
         # Metrics last: a buffer whose metrics nobody asks for never touches their memory.
         return sorted((c for c in kept if self._is_computed(c)), key=lambda c: (c in late, c))
@@ -242,15 +258,13 @@ class _Layout:
             else:
                 layout[:, i] = (first_local + local[column] * block, 1, 1)
         layout[0, -1] = first_local + depth * block
-        params: list[float] = []
-        operations = [o for stage in self._order.stages for o in stage.operations]
+        ops, params = pack_rows([o for stage in self._order.stages for o in stage.operations], number)
         return Plan(
-            ops=pack_rows(operations, params, number),
+            ops=ops,
             steps=self._steps(metric=False),
             metric_steps=self._steps(metric=True),
             layout=layout,
-            # One more, since operations without parameters point behind those of the one before.
-            params=np.array([*params, 0.0]),
+            params=params,
             constants=self._constants(),
             scalars=np.array([flow.columns[c].value for c in self._scalars]),
             rows=rows,

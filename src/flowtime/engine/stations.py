@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from flowtime.engine.ir import SeriesInfo
 from flowtime.model.bindings import bound_references
 from flowtime.model.naming import NodeSeries, Synthesized, has_buffer, is_sink, resolve_reference
-from flowtime.model.spec import ModelSpec, QueueNode, TopologyNode
+from flowtime.model.spec import FloatArray, ModelSpec, QueueNode, TopologyNode
 
 __all__ = ["ROLE_UNITS", "Station", "describe_series", "stations"]
 
@@ -62,6 +64,18 @@ class Station:
     def has_service(self) -> bool:
         """Whether the node does the work itself, so that it has a service time."""
         return self.node.kind in ("service", "serviceWithBuffer") and not is_sink(self.node)
+
+    def effective_capacity(self, series: Mapping[str, FloatArray]) -> FloatArray | None:
+        """Capacity times parallelism of the values in ``series`` (by part), or None where no capacity is there.
+
+        As the plan has it (``metrics.effective_capacity``): parallelism that is not positive and finite counts 1.
+        """
+        capacity = series.get("capacity")
+        if capacity is None:
+            return None
+        servers = np.asarray(series.get("parallelism", 1.0 if self.parallelism is None else self.parallelism))
+        effective: FloatArray = capacity * np.where(np.isfinite(servers) & (servers > 0.0), servers, 1.0)
+        return effective
 
     @property
     def initial_depth(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flowtime.errors import Fault
 from flowtime.model import Model
 from flowtime.model.bindings import bound_references
-from flowtime.model.naming import split_reference, synthesized
+from flowtime.model.naming import split_reference
 from flowtime.model.spec import PmfNode, QueueNode, RouterNode, TopologyNode
 
 __all__ = ["unsupported"]
@@ -24,8 +24,9 @@ def unsupported(model: Model) -> tuple[Fault, ...]:
             found.append(("shared constraints are", "$.topology.constraints"))
         for index, node in enumerate(topology.nodes):
             found.extend(_of_topology_node(node, f"$.topology.nodes[{index}]"))
-        names = synthesized(model.spec)
-        echoes = [f"$.topology.nodes[{i}].semantics.retryEcho" for i, made in enumerate(names.nodes) if made.retry_echo]
+        echoes = [
+            f"$.topology.nodes[{i}].semantics.retryEcho" for i, made in enumerate(model.names.nodes) if made.retry_echo
+        ]
         found.extend(("a retry echo computed from a kernel is", path) for path in echoes)
     return tuple(
         model.fault("compile.unsupported", f"{what} not evaluated by this version", path, hint=_HINT)

@@ -235,7 +235,7 @@ def _note(flow: Flow, given: _Inputs, s: int, name: str, value: object) -> None:
 def _lane_plan(
     compiled: CompiledModel, picks: tuple[int, ...], sources: Sequence[Source]
 ) -> tuple[LanePlan, FloatArray]:
-    order = schedule(compiled.flow, picks, metrics=True)
+    order = schedule(compiled.flow, picks)
     plan = plan_lanes(compiled.flow, order, sources, compiled.kernels.LANES)
     return plan, _shared_series(compiled, plan)
 
@@ -245,7 +245,7 @@ def _shared_series(compiled: CompiledModel, plan: LanePlan) -> FloatArray:
     flow = compiled.flow
     shared = np.zeros((max(1, len(plan.uniform)), flow.bins))
     if plan.uniform:
-        order: Schedule = schedule(flow, plan.uniform, metrics=True)
+        order: Schedule = schedule(flow, plan.uniform)
         single = plan_flow(flow, order)
         buffer = Buffer.fresh(single)
         buffer.run(compiled.kernels, single.steps)

@@ -53,7 +53,7 @@ def find_warnings(result: Result) -> tuple[RunWarning, ...]:
     with np.errstate(invalid="ignore", over="ignore"):
         for station in result.compiled.stations:
             series = {role: result[name] for role, name in station.series.items() if name in result}
-            found.extend(_NodeChecks(station, series, _effective_capacity(station, series)).run())
+            found.extend(_NodeChecks(station, series).run())
     found.extend(_edge_checks(result))
     return tuple(found)
 
@@ -71,26 +71,13 @@ def bin_ranges(broken: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
     return tuple((int(first), int(end) - 1) for first, end in edges.reshape(-1, 2))
 
 
-def _effective_capacity(station: Station, series: Mapping[str, FloatArray]) -> FloatArray | None:
-    capacity = series.get("capacity")
-    if capacity is None:
-        return None
-    servers = series.get("parallelism", station.parallelism)
-    if servers is None:
-        return capacity
-    factor = np.asarray(servers, dtype=np.float64)
-    usable = np.where((factor > 0.0) & np.isfinite(factor), factor, 1.0)
-    effective: FloatArray = capacity * usable
-    return effective
-
-
 class _NodeChecks:
     """The checks of one topology node."""
 
-    def __init__(self, station: Station, series: Mapping[str, FloatArray], capacity: FloatArray | None) -> None:
+    def __init__(self, station: Station, series: Mapping[str, FloatArray]) -> None:
         self._station = station
         self._series = series
-        self._capacity = capacity
+        self._capacity = station.effective_capacity(series)
 
     def run(self) -> Iterator[RunWarning]:
         """Yield what is wrong, signs first."""
