@@ -19,11 +19,13 @@ def model_text(
     nodes: Mapping[str, Any],
     *stations: str,
     edges: Sequence[str] = (),
+    constraints: Sequence[str] = (),
     grid: str = "binSize: 1, binUnit: minutes",
+    root: Sequence[str] = (),
 ) -> str:
     """A model file: texts are expressions, or whole nodes where they begin with a brace; inputs numbers or lists.
 
-    Stations and edges are flow mappings of YAML.
+    Stations, edges and constraints are flow mappings of YAML; ``root`` are further lines of the file.
     """
     lines = ["schemaVersion: 1", f"grid: {{bins: {bins}, {grid}}}", "nodes:"]
     lines += (f"  - {_node(name, value)}" for name, value in nodes.items())
@@ -31,7 +33,9 @@ def model_text(
         lines += ["topology:", "  nodes:", *(f"    - {text}" for text in stations)]
     if edges:
         lines += ["  edges:", *(f"    - {text}" for text in edges)]
-    return "\n".join(lines) + "\n"
+    if constraints:
+        lines += ["  constraints:", *(f"    - {text}" for text in constraints)]
+    return "\n".join([*lines, *root]) + "\n"
 
 
 def _node(name: str, value: Any) -> str:
@@ -48,9 +52,9 @@ def station(semantics: str, *, kind: str = "serviceWithBuffer", name: str = "Q",
 
 
 def compiled(bins: int, nodes: Mapping[str, Any], *stations: str, **options: Any) -> CompiledModel:
-    """The model of ``model_text``, compiled; ``outputs`` is for the compiler."""
-    outputs = options.pop("outputs", None)
-    return compile_model(parse_model(model_text(bins, nodes, *stations, **options)), outputs=outputs)
+    """The model of ``model_text``, compiled; ``outputs`` and ``seed`` are for the compiler."""
+    chosen = {name: options.pop(name) for name in ("outputs", "seed") if name in options}
+    return compile_model(parse_model(model_text(bins, nodes, *stations, **options)), **chosen)
 
 
 def operation_names(model: CompiledModel) -> list[str]:

@@ -72,6 +72,50 @@ def _run_timed(
 
 
 @njit
+def _run_level(ops: Indices, j: int, start: Indices, stride: Indices, params: Row, t0: int, n: int, buf: Row) -> None:
+    first = ops[j, table.PARAM]
+    demands = params[first : first + ops[j, table.LENGTH]]
+    capacity, out = ops[j, table.IN0], ops[j, table.OUT0]
+    for t in range(t0, t0 + n):
+        limit = buf[start[capacity] + t * stride[capacity]]
+        buf[start[out] + t] = recurrences.water_level(demands, start, stride, t, limit, buf)
+
+
+@njit
+def _run_bound(
+    ops: Indices, j: int, start: Indices, stride: Indices, params: Row, t0: int, n: int, scratch: int, buf: Row
+) -> None:
+    code = ops[j, table.CODE]
+    x = _place(ops[j, table.IN0], start, stride, t0, n, scratch, buf)
+    y = _place(ops[j, table.IN1], start, stride, t0, n, scratch + n, buf)
+    z = _place(ops[j, table.IN2], start, stride, t0, n, scratch + 2 * n, buf)
+    w = _place(ops[j, table.IN3], start, stride, t0, n, scratch + 3 * n, buf)
+    ins = (buf[x : x + n], buf[y : y + n], buf[z : z + n], buf[w : w + n])
+    at0 = start[ops[j, table.OUT0]] + t0
+    at1 = start[ops[j, table.OUT1]] + t0
+    first = params[ops[j, table.PARAM]]
+    if code == op.DEMAND:
+        depth = start[ops[j, table.IN0]]
+        whole = buf[depth : depth + t0 + n]
+        recurrences.demand_block(whole, t0, first, ins[1], ins[2], ins[3], buf[at0 : at0 + n])
+    elif code == op.BOUND_SERVE:
+        at2 = start[ops[j, table.OUT2]] + t0
+        at3 = start[ops[j, table.OUT3]] + t0
+        outs = (buf[at0 : at0 + n], buf[at1 : at1 + n], buf[at2 : at2 + n], buf[at3 : at3 + n])
+        before = _before(ops[j, table.OUT3], start, t0, first, buf)
+        recurrences.bound_serve_block(
+            ins[0], ins[1], ins[2], ins[3], before, outs[0], outs[1], outs[2], outs[3]
+        )
+    else:
+        before = _before(ops[j, table.OUT1], start, t0, first, buf)
+        pair = (buf[at0 : at0 + n], buf[at1 : at1 + n])
+        if code == op.MIX:
+            recurrences.mix_block(ins[0], ins[1], before, pair[0], pair[1])
+        else:
+            recurrences.bound_queue_block(ins[0], ins[1], ins[2], ins[3], before, pair[0], pair[1])
+
+
+@njit
 def _run_flow(
     ops: Indices, j: int, start: Indices, stride: Indices, params: Row, t0: int, n: int, scratch: int, buf: Row
 ) -> None:
@@ -85,6 +129,8 @@ def _run_flow(
     wide = np.uint64(n)
     if code == op.IF:
         elementwise.if_row(buf, np.uint64(x), np.uint64(y), np.uint64(z), np.uint64(at0), wide)
+    elif code == op.GRANT:
+        elementwise.grant_row(buf, np.uint64(x), np.uint64(y), np.uint64(z), np.uint64(at0), wide)
     elif code == op.SERVICE:
         elementwise.service_row(
             buf, np.uint64(x), np.uint64(y), np.uint64(z), np.uint64(at0), np.uint64(at1), np.uint64(at2), wide
@@ -118,7 +164,7 @@ def run_plan(
 
     ``ops`` (ops, table.WIDTH) in order of execution; ``steps`` (steps, 3): first op, end op, and 1 for a
     feedback component; ``columns`` (3, columns + 1): base, stride and local of each column, the last
-    one being scratch for three rows of a block; ``params`` (params,); ``start`` int64 (columns + 1,)
+    one being scratch for four rows of a block; ``params`` (params,); ``start`` int64 (columns + 1,)
     and ``rows`` uint64 (ops, 2 * table.WIDTH) are work space; ``buf`` holds the columns, inputs filled in,
     and receives the rest.
     """
@@ -138,5 +184,9 @@ def run_plan(
                     _run_plain(ops, j, start, stride, t0, n, scratch, buf)
                 elif op.TIMED_FIRST <= code < op.FLOW_FIRST:
                     _run_timed(ops, j, start, stride, params, t0, n, scratch, buf)
-                else:
+                elif code <= op.LINE:
                     _run_flow(ops, j, start, stride, params, t0, n, scratch, buf)
+                elif code == op.LEVEL:
+                    _run_level(ops, j, start, stride, params, t0, n, buf)
+                else:
+                    _run_bound(ops, j, start, stride, params, t0, n, scratch, buf)

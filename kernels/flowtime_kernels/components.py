@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from flowtime_kernels import opcodes as op
 from flowtime_kernels import scalars, table
 from flowtime_kernels.jit import njit
+from flowtime_kernels.recurrences import water_level
 
 __all__ = ["plain_value", "run_component"]
 
@@ -48,6 +49,8 @@ def _unary_value(code: int, x: float) -> float:
         value = scalars.negation(x)
     elif code == op.SAFE:
         value = scalars.safe(x)
+    elif code == op.ALLOWANCE:
+        value = scalars.allowance(x)
     else:
         value = scalars.positive_or_one(x)
     return value
@@ -94,6 +97,8 @@ def _binary_value(code: int, x: float, y: float) -> float:
         value = scalars.either(x, y)
     elif code == op.RATIO:
         value = scalars.ratio(x, y)
+    elif code == op.CAPPED:
+        value = scalars.capped(x, y)
     else:
         value = scalars.pair_sum(x, y)
     return value
@@ -106,6 +111,8 @@ def plain_value(code: int, x: float, y: float, z: float) -> float:
         value = _unary_value(code, x)
     elif code < op.IF:
         value = _binary_value(code, x, y)
+    elif code == op.GRANT:
+        value = scalars.grant(x, y, z)
     else:
         value = scalars.select(x, y, z)
     return value
@@ -139,7 +146,7 @@ def _timed_value(code: int, x: float, before: float, param: float, t: int, lengt
 def _address(ops: Indices, j: int, start: Indices, stride: Indices, rows: Places) -> None:
     """Write op j into ``rows`` with offsets and strides in place of its columns."""
     for field in range(table.WIDTH):
-        is_column = table.OUT0 <= field <= table.IN2
+        is_column = table.OUT0 <= field <= table.IN3
         rows[j, field] = np.uint64(start[ops[j, field]] if is_column else ops[j, field])
         rows[j, table.WIDTH + field] = np.uint64(stride[ops[j, field]] if is_column else 0)
 
@@ -168,6 +175,33 @@ def _timed_step(rows: Places, j: int, params: Row, t: Place, x: float, out: Plac
 
 
 @njit
+def _bound_step(rows: Places, j: int, code: int, params: Row, t: Place, x: float, y: float, z: float, buf: Row) -> None:
+    """Operations with four operands or four results."""
+    first = params[rows[j, table.PARAM]]
+    w = buf[rows[j, table.IN3] + t * rows[j, STRIDE + table.IN3]]
+    at0 = rows[j, table.OUT0] + t * rows[j, STRIDE + table.OUT0]
+    at1 = rows[j, table.OUT1] + t * rows[j, STRIDE + table.OUT1]
+    if code == op.DEMAND:
+        lagged = rows[j, table.IN0] + (t - ONE) * rows[j, STRIDE + table.IN0]
+        buf[at0] = scalars.demand_step(first if t == ZERO else buf[lagged], y, z, w)
+    elif code == op.BOUND_SERVE:
+        at2 = rows[j, table.OUT2] + t * rows[j, STRIDE + table.OUT2]
+        at3 = rows[j, table.OUT3] + t * rows[j, STRIDE + table.OUT3]
+        before = first if t == ZERO else buf[at3 - ONE]
+        buf[at0], buf[at1], depth = scalars.serve_step(before, x, y, z)
+        buf[at2] = scalars.over_limit(depth, w)
+        buf[at3] = depth - buf[at2]
+    else:
+        before = first if t == ZERO else buf[at1 - ONE]
+        if code == op.MIX:
+            buf[at0], buf[at1] = scalars.mix_step(before, x, y)
+        else:
+            depth = scalars.queue_step(before, x, y, z)
+            buf[at0] = scalars.over_limit(depth, w)
+            buf[at1] = depth - buf[at0]
+
+
+@njit
 def run_component(
     ops: Indices, span: Span, start: Indices, stride: Indices, params: Row, t0: int, t1: int, rows: Places, buf: Row
 ) -> None:
@@ -192,12 +226,21 @@ def run_component(
                 buf[out] = _convolve_value(rows, j, params, t, buf)
             elif op.TIMED_FIRST <= code < op.FLOW_FIRST:
                 buf[out] = _timed_step(rows, j, params, t, x, out, buf)
+            elif code == op.LEVEL:
+                first = ops[j, table.PARAM]
+                demands = params[first : first + ops[j, table.LENGTH]]
+                buf[out] = water_level(demands, start, stride, bin_number, x, buf)
+            elif code > op.LINE:
+                z = buf[rows[j, table.IN2] + t * rows[j, STRIDE + table.IN2]]
+                _bound_step(rows, j, code, params, t, x, y, z, buf)
             else:
                 z = buf[rows[j, table.IN2] + t * rows[j, STRIDE + table.IN2]]
                 stock = rows[j, table.OUT0 if code == op.QUEUE else table.OUT2] + t
-                before = params[rows[j, table.PARAM]] if t == ZERO or code <= op.SERVICE else buf[stock - ONE]
+                before = params[rows[j, table.PARAM]] if t == ZERO or code < op.FLOW_FIRST else buf[stock - ONE]
                 if code == op.IF:
                     buf[out] = scalars.select(x, y, z)
+                elif code == op.GRANT:
+                    buf[out] = scalars.grant(x, y, z)
                 elif code == op.QUEUE:
                     buf[out] = scalars.queue_step(before, x, y, z)
                 else:

@@ -15,7 +15,7 @@ from flowtime_kernels import opcodes as op
 from flowtime_kernels import scalars
 from flowtime_kernels.jit import njit
 
-__all__ = ["binary_row", "if_row", "service_row", "unary_row"]
+__all__ = ["binary_row", "grant_row", "if_row", "service_row", "unary_row"]
 
 Row = NDArray[np.float64]
 Offset = np.uint64
@@ -64,6 +64,9 @@ def unary_row(code: int, buf: Row, x: Offset, out: Offset, n: Offset) -> None:
     elif code == op.POSITIVE_OR_ONE:
         for i in range(n):
             buf[out + i] = scalars.positive_or_one(buf[x + i])
+    elif code == op.ALLOWANCE:
+        for i in range(n):
+            buf[out + i] = scalars.allowance(buf[x + i])
     else:
         _simple_row(code, buf, x, out, n)
 
@@ -130,6 +133,9 @@ def binary_row(code: int, buf: Row, x: Offset, y: Offset, out: Offset, n: Offset
     elif code == op.PAIR_SUM:
         for i in range(n):
             buf[out + i] = scalars.pair_sum(buf[x + i], buf[y + i])
+    elif code == op.CAPPED:
+        for i in range(n):
+            buf[out + i] = scalars.capped(buf[x + i], buf[y + i])
     elif code <= op.MOD:
         _arithmetic_row(code, buf, x, y, out, n)
     else:
@@ -141,6 +147,13 @@ def if_row(buf: Row, condition: Offset, yes: Offset, no: Offset, out: Offset, n:
     """Choose ``yes`` or ``no`` by ``condition``, ``n`` values each, into ``out``."""
     for i in range(n):
         buf[out + i] = scalars.select(buf[condition + i], buf[yes + i], buf[no + i])
+
+
+@njit
+def grant_row(buf: Row, demand: Offset, total: Offset, capacity: Offset, out: Offset, n: Offset) -> None:
+    """What each ``demand`` gets of a ``capacity`` shared in proportion, ``n`` values each, into ``out``."""
+    for i in range(n):
+        buf[out + i] = scalars.grant(buf[demand + i], buf[total + i], buf[capacity + i])
 
 
 @njit

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flowtime_kernels import opcodes as op
 from flowtime_kernels import scalars, table
-from flowtime_kernels.elementwise import binary_row, if_row, service_row, unary_row
+from flowtime_kernels.elementwise import binary_row, grant_row, if_row, service_row, unary_row
 from flowtime_kernels.jit import njit
 
 __all__ = ["LANES", "run_lanes"]
@@ -156,6 +156,99 @@ def _run_line(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scrat
 
 
 @njit
+def _bound_queue(buf: Row, x: Offset, y: Offset, z: Offset, limit: Offset, over: Offset, depth: Offset) -> None:
+    _queue(buf, x, y, z, depth)
+    _cut(buf, limit, over, depth)
+
+
+@njit
+def _cut(buf: Row, limit: Offset, over: Offset, depth: Offset) -> None:
+    for i in range(WIDE):
+        buf[over + i] = scalars.over_limit(buf[depth + i], buf[limit + i])
+    for i in range(WIDE):
+        buf[depth + i] -= buf[over + i]
+
+
+@njit
+def _mix(buf: Row, x: Offset, keep: Offset, present: Offset, depth: Offset) -> None:
+    for i in range(WIDE):
+        buf[present + i] = scalars.work_present(buf[depth + i], buf[x + i])
+    for i in range(WIDE):
+        buf[depth + i] = buf[present + i] * buf[keep + i]
+
+
+@njit
+def _demand(buf: Row, depth: Offset, arrivals: Offset, capacity: Offset, loss: Offset, out: Offset) -> None:
+    for i in range(WIDE):
+        buf[out + i] = scalars.demand_step(buf[depth + i], buf[arrivals + i], buf[capacity + i], buf[loss + i])
+
+
+@njit
+def _lane_value(column: int, rings: Indices, uniform: Grid, t: int, lane: int, buf: Row) -> float:
+    if rings[2, column] >= 0:
+        value = uniform[rings[2, column], t]
+    else:
+        value = buf[_at(column, rings, t) + np.uint64(lane)]
+    return value
+
+
+@njit
+def _run_level(ops: Indices, j: int, rings: Indices, params: Row, uniform: Grid, t: int, buf: Row) -> None:
+    """The same steps as ``recurrences.water_level``, a lane at a time."""
+    first, count = ops[j, table.PARAM], ops[j, table.LENGTH]
+    out = _at(ops[j, table.OUT0], rings, t)
+    for lane in range(LANES):
+        capacity = _lane_value(ops[j, table.IN0], rings, uniform, t, lane, buf)
+        total = 0.0
+        for k in range(first, first + count):
+            total += _lane_value(int(params[k]), rings, uniform, t, lane, buf)
+        level = 0.0
+        if capacity > 0.0 and total <= capacity:
+            level = math.inf
+        elif capacity > 0.0:
+            raised = capacity / count
+            while raised > level:
+                level = raised
+                met = 0.0
+                more = 0
+                for k in range(first, first + count):
+                    demand = _lane_value(int(params[k]), rings, uniform, t, lane, buf)
+                    if demand <= level:
+                        met += demand
+                    else:
+                        more += 1
+                raised = (capacity - met) / more if more > 0 else level
+        buf[out + np.uint64(lane)] = level
+
+
+@njit
+def _run_bound(ops: Indices, j: int, rings: Indices, params: Row, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
+    code = ops[j, table.CODE]
+    y = _operand(ops[j, table.IN1], rings, uniform, t, scratch + LANES, buf)
+    z = _operand(ops[j, table.IN2], rings, uniform, t, scratch + 2 * LANES, buf)
+    w = _operand(ops[j, table.IN3], rings, uniform, t, scratch + 3 * LANES, buf)
+    out0 = _at(ops[j, table.OUT0], rings, t)
+    if code == op.DEMAND:
+        before = np.uint64(scratch)
+        if t == 0:
+            _spread(params[ops[j, table.PARAM]], buf, before)
+        else:
+            before = _operand(ops[j, table.IN0], rings, uniform, t - 1, scratch, buf)
+        _demand(buf, before, y, z, w, out0)
+        return
+    x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
+    if code == op.BOUND_SERVE:
+        depth = _carry(ops[j, table.OUT3], rings, t, buf)
+        over = _at(ops[j, table.OUT2], rings, t)
+        _serve(buf, x, y, z, out0, _at(ops[j, table.OUT1], rings, t), depth)
+        _cut(buf, w, over, depth)
+    elif code == op.MIX:
+        _mix(buf, x, y, out0, _carry(ops[j, table.OUT1], rings, t, buf))
+    else:
+        _bound_queue(buf, x, y, z, w, out0, _carry(ops[j, table.OUT1], rings, t, buf))
+
+
+@njit
 def _run_flow(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
     code = ops[j, table.CODE]
     x = _operand(ops[j, table.IN0], rings, uniform, t, scratch, buf)
@@ -170,6 +263,8 @@ def _run_flow(ops: Indices, j: int, rings: Indices, uniform: Grid, t: int, scrat
             _serve(buf, x, y, z, out0, out1, _carry(ops[j, table.OUT2], rings, t, buf))
         elif code == op.SERVICE:
             service_row(buf, x, y, z, out0, out1, _at(ops[j, table.OUT2], rings, t), WIDE)
+        elif code == op.GRANT:
+            grant_row(buf, x, y, z, out0, WIDE)
         else:
             if_row(buf, x, y, z, out0, WIDE)
 
@@ -215,8 +310,12 @@ def run_lanes(
                 _run_timed(ops, j, rings, params, t, loads, buf)
             elif code == op.LINE:
                 _run_line(ops, j, rings, uniform, t, scratch, buf)
-            else:
+            elif code < op.LINE:
                 _run_flow(ops, j, rings, uniform, t, scratch, buf)
+            elif code == op.LEVEL:
+                _run_level(ops, j, rings, params, uniform, t, buf)
+            else:
+                _run_bound(ops, j, rings, params, uniform, t, scratch, buf)
         for p in range(picks.size):
             row = _operand(picks[p], rings, uniform, t, scratch, buf)
             for s in range(out.shape[0]):

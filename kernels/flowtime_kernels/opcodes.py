@@ -7,26 +7,34 @@ from typing import Final
 __all__ = [
     "ABS",
     "ADD",
+    "ALLOWANCE",
     "AND",
     "BINARY_FIRST",
+    "BOUND_QUEUE",
+    "BOUND_SERVE",
+    "CAPPED",
     "CEIL",
     "CONV",
     "COPY",
     "CUMSUM",
+    "DEMAND",
     "DIV",
     "EMA",
     "EQ",
     "EXP",
     "FLOOR",
     "FLOW_FIRST",
+    "GRANT",
     "IF",
     "LANE_LOAD",
     "LE",
+    "LEVEL",
     "LINE",
     "LOG",
     "LT",
     "MAX",
     "MIN",
+    "MIX",
     "MOD",
     "MUL",
     "NE",
@@ -63,6 +71,7 @@ ROUND: Final = 8
 NOT: Final = 9
 SAFE: Final = 10
 POSITIVE_OR_ONE: Final = 11
+ALLOWANCE: Final = 12
 
 # Two series in, one out, bin by bin.
 BINARY_FIRST: Final = 20
@@ -83,10 +92,12 @@ AND: Final = 33
 OR: Final = 34
 RATIO: Final = 35
 PAIR_SUM: Final = 36
+CAPPED: Final = 37
 
 # Three series in, one or more out, bin by bin.
 IF: Final = 40
 SERVICE: Final = 41
+GRANT: Final = 42
 
 # One series in, one out; the bin number or earlier bins matter.
 TIMED_FIRST: Final = 50
@@ -102,3 +113,8 @@ FLOW_FIRST: Final = 60
 QUEUE: Final = 60
 SERVE: Final = 61
 LINE: Final = 62
+BOUND_QUEUE: Final = 63
+BOUND_SERVE: Final = 64
+MIX: Final = 65
+DEMAND: Final = 66
+LEVEL: Final = 67

@@ -6,6 +6,8 @@ back; ``out`` rows hold the block only.  Sources of formulas: engine.md 2.3, 2.7
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,18 +15,24 @@ from flowtime_kernels import scalars
 from flowtime_kernels.jit import njit
 
 __all__ = [
+    "bound_queue_block",
+    "bound_serve_block",
     "convolve_block",
     "cumulative_block",
+    "demand_block",
     "ema_block",
     "is_tame",
     "line_block",
+    "mix_block",
     "pulse_block",
     "queue_block",
     "serve_block",
     "shift_block",
+    "water_level",
 ]
 
 Row = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 # Below this size no sum of 10,000,000 bins can overflow, so `safe` can not change a value.
 TAME = 1e150
@@ -107,6 +115,80 @@ def serve_block(arrivals: Row, capacity: Row, loss: Row, previous: float, served
     for i in range(served.size):
         served[i], lost[i], level = scalars.serve_step(level, arrivals[i], capacity[i], loss[i])
         depth[i] = level
+
+
+@njit
+def bound_queue_block(inflow: Row, outflow: Row, loss: Row, limit: Row, previous: float, over: Row, out: Row) -> None:
+    """A queue whose depth is limited: fills what does not fit (``over``) and the depth (n,) (engine.md 2.4)."""
+    depth = previous
+    for i in range(out.size):
+        depth = scalars.queue_step(depth, inflow[i], outflow[i], loss[i])
+        over[i] = scalars.over_limit(depth, limit[i])
+        depth -= over[i]
+        out[i] = depth
+
+
+@njit
+def bound_serve_block(
+    arrivals: Row, capacity: Row, loss: Row, limit: Row, previous: float, served: Row, lost: Row, over: Row, depth: Row
+) -> None:
+    """A buffer that serves what it can and keeps what its limit allows: fills all four results (n,)."""
+    level = previous
+    for i in range(served.size):
+        served[i], lost[i], level = scalars.serve_step(level, arrivals[i], capacity[i], loss[i])
+        over[i] = scalars.over_limit(level, limit[i])
+        level -= over[i]
+        depth[i] = level
+
+
+@njit
+def mix_block(x: Row, keep: Row, previous: float, present: Row, depth: Row) -> None:
+    """One class of the mixed work of a buffer: fills what is there in a bin and what is left of it (n,)."""
+    level = previous
+    for i in range(depth.size):
+        present[i], level = scalars.mix_step(level, x[i], keep[i])
+        depth[i] = level
+
+
+@njit
+def demand_block(depth: Row, t0: int, initial: float, arrivals: Row, capacity: Row, loss: Row, out: Row) -> None:
+    """What a buffer would serve if nothing but its own capacity held it back; ``depth`` starts at bin 0."""
+    for i in range(out.size):
+        previous = initial if t0 + i == 0 else depth[t0 + i - 1]
+        out[i] = scalars.demand_step(previous, arrivals[i], capacity[i], loss[i])
+
+
+@njit
+def water_level(columns: Row, start: Indices, stride: Indices, t: int, capacity: float, buf: Row) -> float:
+    """The level up to which each demand is met when ``capacity`` is shared max-min fair, infinite if all fit.
+
+    ``columns`` (k,) are the numbers of the columns that hold the demands, all of them finite and not negative;
+    bin t of column c stands at ``start[c] + t * stride[c]``.  The level rises from an equal share until what
+    small demands leave over is spread over the others (Bertsekas and Gallager, Data Networks, 6.5.2).
+    """
+    if not capacity > 0.0:
+        return 0.0
+    total = 0.0
+    for k in range(columns.size):
+        column = int(columns[k])
+        total += buf[start[column] + t * stride[column]]
+    if total <= capacity:
+        return math.inf
+    level = capacity / columns.size
+    while True:
+        met = 0.0
+        more = 0
+        for k in range(columns.size):
+            column = int(columns[k])
+            demand = buf[start[column] + t * stride[column]]
+            if demand <= level:
+                met += demand
+            else:
+                more += 1
+        raised = (capacity - met) / more if more > 0 else level
+        if raised <= level:
+            return level
+        level = raised
 
 
 @njit

@@ -12,10 +12,10 @@ import numpy as np
 from flowtime_kernels.jit import njit
 
 __all__ = [
-    "both", "copy_sign_round", "divide", "either", "equal", "less", "less_equal", "line_step", "maximum",
-    "minimum", "modulo", "natural_log", "negation", "next_ema", "not_equal", "pair_sum", "positive_or_one",
-    "power", "pulse_at", "queue_step", "ratio", "safe", "select", "serve_step", "square_root", "step",
-    "work_lost", "work_present", "work_served",
+    "allowance", "both", "capped", "copy_sign_round", "demand_step", "divide", "either", "equal", "grant", "less",
+    "less_equal", "line_step", "maximum", "minimum", "mix_step", "modulo", "natural_log", "negation", "next_ema",
+    "not_equal", "over_limit", "pair_sum", "positive_or_one", "power", "pulse_at", "queue_step", "ratio", "safe",
+    "select", "serve_step", "square_root", "step", "work_lost", "work_present", "work_served",
 ]  # fmt: skip
 
 # The least subnormal: below it a modulus is no modulus (engine.md 3).
@@ -32,6 +32,18 @@ def safe(x: float) -> float:
 def positive_or_one(x: float) -> float:
     """The value if it is positive and finite, else 1: parallelism that can not be used is ignored."""
     return x if 0.0 < x < math.inf else 1.0
+
+
+@njit
+def allowance(x: float) -> float:
+    """What a capacity lets through: nothing where it is NaN or negative, all where it is infinite."""
+    return x if x > 0.0 else 0.0
+
+
+@njit
+def capped(x: float, limit: float) -> float:
+    """x, and no more than a limit of at least 0; a limit that is not finite is none."""
+    return min(x, max(0.0, limit)) if abs(limit) < math.inf else x
 
 
 @njit
@@ -175,6 +187,14 @@ def pair_sum(x: float, y: float) -> float:
 
 
 @njit
+def grant(demand: float, total: float, capacity: float) -> float:
+    """What one of several demands gets of a capacity that is shared in proportion (engine.md 2.9)."""
+    if not (capacity > 0.0 and total > 0.0):
+        return 0.0
+    return demand if total <= capacity else capacity * demand / total
+
+
+@njit
 def pulse_at(t: int, period: int, phase: int, amplitude: float) -> float:
     """The amplitude in every `period`-th bin from `phase` on, else 0."""
     return amplitude if (t >= phase and (t - phase) % period == 0) else 0.0
@@ -209,7 +229,7 @@ def work_lost(loss: float, present: float) -> float:
 @njit
 def work_served(capacity: float, left: float) -> float:
     """What is served of the rest: NaN or negative capacity serves nothing, an infinite one all."""
-    return min(capacity if capacity > 0.0 else 0.0, left)
+    return min(allowance(capacity), left)
 
 
 @njit
@@ -222,6 +242,26 @@ def serve_step(previous: float, arrivals: float, capacity: float, loss: float) -
     lost = work_lost(loss, present)
     served = work_served(capacity, present - lost)
     return served, lost, (present - lost) - served
+
+
+@njit
+def demand_step(previous: float, arrivals: float, capacity: float, loss: float) -> float:
+    """What a bin would serve if nothing but its own capacity held it back: `served` of ``serve_step``."""
+    present = work_present(previous, arrivals)
+    return work_served(capacity, present - work_lost(loss, present))
+
+
+@njit
+def over_limit(depth: float, limit: float) -> float:
+    """What of a depth does not fit under a limit; a limit that is not finite is none, a negative one is 0."""
+    return max(0.0, depth - max(0.0, limit)) if abs(limit) < math.inf else 0.0
+
+
+@njit
+def mix_step(previous: float, x: float, keep: float) -> tuple[float, float]:
+    """One class of mixed work: what of it is there, and what is left when all keep the share ``keep``."""
+    present = work_present(previous, x)
+    return present, present * keep
 
 
 @njit

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CODE", "IN0", "IN1", "IN2", "LENGTH", "OUT0", "OUT1", "OUT2", "PARAM", "PHASE", "WIDTH"]
+__all__ = ["CODE", "IN0", "IN1", "IN2", "IN3", "LENGTH", "OUT0", "OUT1", "OUT2", "OUT3", "PARAM", "PHASE", "WIDTH"]
 
 CODE: Final = 0
 OUT0: Final = 1
 OUT1: Final = 2
 OUT2: Final = 3
-IN0: Final = 4
-IN1: Final = 5
-IN2: Final = 6
-# A lag, a period or a number of taps.
-LENGTH: Final = 7
-PHASE: Final = 8
-# Index into the parameters: initial value, smoothing factor, amplitude or first tap.
-PARAM: Final = 9
-WIDTH: Final = 10
+OUT3: Final = 4
+IN0: Final = 5
+IN1: Final = 6
+IN2: Final = 7
+IN3: Final = 8
+# A lag, a period, a number of taps or of further operands.
+LENGTH: Final = 9
+PHASE: Final = 10
+# Index into the parameters: initial value, smoothing factor, amplitude, first tap or first further operand.
+PARAM: Final = 11
+WIDTH: Final = 12

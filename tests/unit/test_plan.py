@@ -50,7 +50,7 @@ def test_rows_of_a_block_are_used_again() -> None:
     summary = summarize_plan(compiled(3, CHAIN, outputs=["x9"]))
     assert (summary.operations, summary.series, summary.block_columns) == (10, 2, 9)
     plan = compiled(3, CHAIN, outputs=["x9"]).plan
-    assert plan.size == 2 * 3 + 10 + (2 + 3) * 3
+    assert plan.size == 2 * 3 + 10 + (2 + 4) * 3
 
 
 @settings(max_examples=80)

@@ -88,9 +88,11 @@ class FlowBuilder:
         self.operations.append(Operation(op.COPY, (out,), (source,)))
         return out
 
-    def emit_many(self, code: int, outs: Sequence[int], ins: Sequence[int], params: tuple[float, ...] = ()) -> None:
-        """Add an operation that fills several columns at once."""
-        self.operations.append(Operation(code, tuple(outs), tuple(ins), params=params))
+    def emit_many(
+        self, code: int, outs: Sequence[int], ins: Sequence[int], params: tuple[float, ...] = (), lag: int = 0
+    ) -> None:
+        """Add an operation that fills several columns at once, or looks back at its first operand by ``lag`` bins."""
+        self.operations.append(Operation(code, tuple(outs), tuple(ins), params=params, lag=lag))
 
     def _fold(self, code: int, ins: tuple[int, ...]) -> float | None:
         if code not in _FOLDED:

@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import numpy as np
 
+from flowtime.engine.cycle_fault import cycle_fault
 from flowtime.engine.ir import Flow
 from flowtime.engine.kernel_cache import Kernels, load_kernels
 from flowtime.engine.lowering import lower_model
-from flowtime.engine.ordering import SameBinCycle
 from flowtime.engine.overrides import Overrides, Resolved, Scale, resolve_overrides, unknown_name
 from flowtime.engine.plan import BLOCK_BINS, Plan, Schedule, plan_flow, schedule
 from flowtime.engine.result import Buffer, Result
 from flowtime.engine.stations import Station
 from flowtime.engine.support import unsupported
-from flowtime.errors import CompileError, Fault, ParameterError
+from flowtime.errors import CompileError, ParameterError
 from flowtime.model import Model
 from flowtime.model.spec import FloatArray
 
@@ -27,26 +27,27 @@ __all__ = ["CompiledModel", "Workspace", "compile_model", "output_columns"]
 T = TypeVar("T")
 
 
-def compile_model(model: Model, *, outputs: Sequence[str] | None = None) -> CompiledModel:
+def compile_model(model: Model, *, outputs: Sequence[str] | None = None, seed: int | None = None) -> CompiledModel:
     """Plan a model for evaluation.
 
     ``outputs`` names the series and metrics (``node.metric``) to keep; what they do not need is neither
-    computed nor stored.  Without it every series is kept and every metric can be had.
+    computed nor stored.  Without it every series is kept and every metric can be had.  With a ``seed``
+    distributions and Poisson traffic are drawn from; without one they enter as their expected values.
 
-    Raises CompileError with all faults: ``compile.unsupported`` for fields that this version does not
-    evaluate, ``compile.same_bin_cycle`` for series that wait for each other within one bin.
+    Raises CompileError with all faults: ``compile.unsupported`` for files bound by semantics, which belong to
+    a telemetry run, ``compile.same_bin_cycle`` for series that wait for each other within one bin.
     """
     faults = unsupported(model)
     if faults:
         raise CompileError(faults)
-    flow = lower_model(model)
+    flow = lower_model(model, seed)
     order = schedule(flow, (*flow.names.values(), *flow.metrics.values()))
     if order.cycles:
-        raise CompileError(_cycle_fault(model, flow, cycle) for cycle in order.cycles)
+        raise CompileError(cycle_fault(model, flow, cycle) for cycle in order.cycles)
     if outputs is None:
-        return CompiledModel(model, flow, None, order)
+        return CompiledModel(model, flow, None, order, seed)
     kept = output_columns(flow, outputs)
-    return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values())))
+    return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values())), seed)
 
 
 def output_columns(flow: Flow, outputs: Iterable[str]) -> dict[str, int]:
@@ -68,8 +69,11 @@ class CompiledModel:
     To reuse one, take a ``workspace()`` a thread.
     """
 
-    def __init__(self, model: Model, flow: Flow, outputs: dict[str, int] | None, order: Schedule) -> None:
+    def __init__(
+        self, model: Model, flow: Flow, outputs: dict[str, int] | None, order: Schedule, seed: int | None = None
+    ) -> None:
         self.model = model
+        self.seed = seed
         self._order = order
         self.flow = flow
         self.outputs = outputs
@@ -187,23 +191,3 @@ def _apply(plan: Plan, buffer: Buffer, override: Resolved) -> None:
 def _single(value: float | FloatArray) -> float:
     # A series never reaches a slot: plan_for gave it a row.
     return float(value) if not isinstance(value, np.ndarray) else float(value[0])
-
-
-def _cycle_fault(model: Model, flow: Flow, cycle: SameBinCycle) -> Fault:
-    ring = [flow.operations[i] for i in cycle.operations]
-    # Each operation waits for the next, by the one of its results that it reads; several may belong to one series.
-    read = [
-        next(c for c in before.ins if c in after.outs) for before, after in zip([ring[-1], *ring], ring, strict=False)
-    ]
-    owners = [flow.columns[column].owner for column in read]
-    names = list(dict.fromkeys(name for name in owners if name in flow.names))
-    names = names or list(dict.fromkeys(owners))
-    loop = " -> ".join([*names, names[0]])
-    index = next((i for i, node in enumerate(model.spec.nodes) if node.id in names), None)
-    path = "$.nodes" if index is None else f"$.nodes[{index}]"
-    return model.fault(
-        "compile.same_bin_cycle",
-        f"these series wait for each other within one bin: {loop}",
-        path,
-        hint="let one of them read an earlier bin, with SHIFT(x, 1) or DELAY(x, 1)",
-    )

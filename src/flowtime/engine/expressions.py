@@ -14,7 +14,7 @@ from flowtime.engine.ir import ColumnKind
 from flowtime.model.expression.syntax import Binary, Call, Expression, Name, Number, Unary, Vector
 from flowtime_kernels import opcodes as op
 
-__all__ = ["ExpressionLowering"]
+__all__ = ["ExpressionLowering", "convolve", "literal", "whole_row"]
 
 _UNARY: Mapping[str, int] = MappingProxyType({"-": op.NEG, "NOT": op.NOT})
 _BINARY: Mapping[str, int] = MappingProxyType(
@@ -46,7 +46,6 @@ _PLAIN: Mapping[str, int] = MappingProxyType(
         "POW": op.POW,
         "STEP": op.STEP,
         "IF": op.IF,
-        "CUMSUM": op.CUMSUM,
     }
 )
 
@@ -71,18 +70,19 @@ class ExpressionLowering:
     def lower(self, expression: Expression, owner: str, out: int) -> None:
         """Fill column ``out``, which belongs to series ``owner``, with the expression."""
         if isinstance(expression, Name | Number):
-            self._builder.copy(self._value(expression, owner), out)
+            self._builder.copy(self.value(expression, owner), out)
         else:
-            self._value(expression, owner, out)
+            self.value(expression, owner, out)
 
-    def _value(self, node: Expression, owner: str, out: int | None = None) -> int:
+    def value(self, node: Expression, owner: str, out: int | None = None) -> int:
+        """Return the column of an expression, computed on behalf of series ``owner``."""
         match node:
             case Number(value, _):
                 return self._builder.scalar(value)
             case Name(name, _):
                 return self._column_of(name)
             case Unary(operator, operand, _):
-                column = self._value(operand, owner)
+                column = self.value(operand, owner)
                 return self._builder.emit(_UNARY[operator], column, owner=owner, out=out)
             case Binary():
                 return self._chain(node, owner, out)
@@ -96,68 +96,85 @@ class ExpressionLowering:
         while isinstance(first, Binary):
             links.append(first)
             first = first.left
-        column = self._value(first, owner)
+        column = self.value(first, owner)
         for link in reversed(links):
-            right = self._value(link.right, owner)
-            target = out if link is node else None
-            if link.operator in _EXCHANGED:
-                column = self._builder.emit(_EXCHANGED[link.operator], right, column, owner=owner, out=target)
-            else:
-                column = self._builder.emit(_BINARY[link.operator], column, right, owner=owner, out=target)
+            right = self.value(link.right, owner)
+            column = self.apply(link.operator, column, right, owner, out if link is node else None)
         return column
+
+    def apply(self, operator: str, left: int, right: int, owner: str, out: int | None = None) -> int:
+        """Return the column of an operator between two columns."""
+        if operator in _EXCHANGED:
+            return self._builder.emit(_EXCHANGED[operator], right, left, owner=owner, out=out)
+        return self._builder.emit(_BINARY[operator], left, right, owner=owner, out=out)
 
     def _call(self, node: Call, owner: str, out: int | None) -> int:
         name, given = node.function, node.arguments
         if name in _PLAIN:
-            columns = [self._value(argument, owner) for argument in given]
+            columns = [self.value(argument, owner) for argument in given]
             return self._builder.emit(_PLAIN[name], *columns, owner=owner, out=out)
         if name in ("MIN", "MAX"):
             return self._fold(op.MIN if name == "MIN" else op.MAX, given, owner, out)
         if name == "CLAMP":
-            value, low, high = (self._value(argument, owner) for argument in given)
+            value, low, high = (self.value(argument, owner) for argument in given)
             # max(lo, min(hi, v)): with lo > hi the result is lo (engine.md 3).
             inner = self._builder.emit(op.MIN, high, value, owner=owner)
             return self._builder.emit(op.MAX, low, inner, owner=owner, out=out)
-        return self._timed(node, owner, out)
+        if name == "PULSE":
+            return self._pulse(node, owner, out)
+        source = self.value(given[0], owner)
+        return self.timed(node, source, owner, start=self.start_of(node, source), out=out)
 
     def _fold(self, code: int, given: tuple[Expression, ...], owner: str, out: int | None) -> int:
-        column = self._value(given[0], owner)
+        column = self.value(given[0], owner)
         for number, argument in enumerate(given[1:], start=2):
-            right = self._value(argument, owner)
+            right = self.value(argument, owner)
             target = out if number == len(given) else None
             column = self._builder.emit(code, column, right, owner=owner, out=target)
         return column
 
-    def _timed(self, node: Call, owner: str, out: int | None) -> int:
-        name, given = node.function, node.arguments
-        builder = self._builder
-        if name == "PULSE":
-            period, phase, amplitude = (*map(literal, given), *_PULSE_DEFAULTS[len(given) :])
-            params = (amplitude,)
-            return builder.emit(
-                op.PULSE, builder.scalar(0.0), owner=owner, out=out, length=int(period), phase=int(phase), params=params
-            )
-        source = self._value(given[0], owner)
-        if name != "EMA":
-            source = self._row(source, owner)
-        if name == "CONV":
-            taps = given[1].values if isinstance(given[1], Vector) else (literal(given[1]),)
-            lead = next((k for k, tap in enumerate(taps) if tap != 0.0), len(taps))
-            return builder.emit(
-                op.CONV, source, owner=owner, out=out, length=len(taps), params=taps or (0.0,), lag=lead
-            )
-        if name == "EMA":
-            return builder.emit(op.EMA, source, owner=owner, out=out, params=(literal(given[1]),))
-        lag = int(literal(given[1]))
-        explicit = literal(given[2]) if len(given) > 2 else 0.0
-        initial = explicit if name == "DELAY" else self._initial_of(source)
-        return builder.emit(op.SHIFT, source, owner=owner, out=out, length=lag, params=(initial,), lag=lag)
+    def _pulse(self, node: Call, owner: str, out: int | None) -> int:
+        given = node.arguments
+        period, phase, amplitude = (*map(literal, given), *_PULSE_DEFAULTS[len(given) :])
+        nothing = self._builder.scalar(0.0)
+        return self._builder.emit(
+            op.PULSE, nothing, owner=owner, out=out, length=int(period), phase=int(phase), params=(amplitude,)
+        )
 
-    def _row(self, column: int, owner: str) -> int:
-        """A column with a value per bin, since a lagged reading of a scalar has bins before bin 0 too."""
-        if self._builder.columns[column].kind is not ColumnKind.SCALAR:
-            return column
-        return self._builder.emit(op.COPY, column, owner=owner)
+    def start_of(self, node: Call, source: int) -> float:
+        """The value that SHIFT and DELAY show before bin 0."""
+        if node.function == "SHIFT":
+            return self._initial_of(source)
+        return literal(node.arguments[2]) if node.function == "DELAY" and len(node.arguments) > 2 else 0.0
+
+    def timed(self, node: Call, source: int, owner: str, *, start: float, out: int | None = None) -> int:
+        """Return the column of a function that looks at earlier bins of column ``source``."""
+        builder = self._builder
+        if node.function == "CUMSUM":
+            return builder.emit(op.CUMSUM, source, owner=owner, out=out)
+        if node.function == "EMA":
+            return builder.emit(op.EMA, source, owner=owner, out=out, params=(literal(node.arguments[1]),))
+        source = whole_row(builder, source, owner)
+        if node.function == "CONV":
+            given = node.arguments[1]
+            taps = given.values if isinstance(given, Vector) else (literal(given),)
+            return convolve(builder, source, taps, owner, out)
+        lag = int(literal(node.arguments[1]))
+        return builder.emit(op.SHIFT, source, owner=owner, out=out, length=lag, params=(start,), lag=lag)
+
+
+def whole_row(builder: FlowBuilder, column: int, owner: str) -> int:
+    """A column with a value per bin, since a lagged reading of a scalar has bins before bin 0 too."""
+    if builder.columns[column].kind is not ColumnKind.SCALAR:
+        return column
+    return builder.emit(op.COPY, column, owner=owner)
+
+
+def convolve(builder: FlowBuilder, source: int, taps: tuple[float, ...], owner: str, out: int | None = None) -> int:
+    """The column of ``CONV``; leading taps of 0 make it look at earlier bins only."""
+    source = whole_row(builder, source, owner)
+    lead = next((k for k, tap in enumerate(taps) if tap != 0.0), len(taps))
+    return builder.emit(op.CONV, source, owner=owner, out=out, length=len(taps), params=taps or (0.0,), lag=lead)
 
 
 def literal(node: Expression) -> float:

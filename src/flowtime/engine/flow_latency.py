@@ -1,8 +1,9 @@
 """Flow latency: the time from entering the topology to leaving a node, as operations of the plan.
 
-``flowLatency = own cycle time + (sum of flow * latency upstream) / (sum of flow)`` over incoming
-throughput, effort and dependency edges (reference: engine.md 6); the flow of an edge is its share, by
-weight, of what its source served.  Nodes on a cycle of edges have none: a partial sum would be a lie.
+``flowLatency = own cycle time + (sum of flow * (latency upstream + lag)) / (sum of flow)`` over incoming
+throughput, effort and dependency edges (reference: engine.md 6), with the flow over each edge as
+``edge_flows`` has it; what comes over an edge with a lag left its source as many bins earlier.  Nodes on a
+cycle of edges have none: a partial sum would be a lie.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from flowtime.engine.builder import FlowBuilder
+from flowtime.engine.edge_flows import EdgeColumns
+from flowtime.engine.flow_parts import FlowPart
+from flowtime.engine.ir import ColumnKind
 from flowtime.engine.stations import Station
-from flowtime.model.naming import is_sink, split_endpoint
-from flowtime.model.spec import Edge
+from flowtime.model.naming import is_sink
 from flowtime_kernels import opcodes as op
 
 __all__ = ["lower_flow_latency"]
@@ -23,29 +26,37 @@ _CARRIES = ("throughput", "effort", "dependency")
 
 
 class _Link(NamedTuple):
+    id: str
     source: str
     target: str
-    share: float
+    lag: int
 
 
 def lower_flow_latency(
     builder: FlowBuilder,
     nodes: Sequence[Station],
-    columns: Mapping[str, int],
-    edges: Sequence[Edge],
+    parts: Sequence[FlowPart],
+    edges: EdgeColumns,
     metrics: Mapping[str, int],
+    milliseconds: float,
 ) -> dict[str, int]:
-    """Return the column of ``node.flowLatencyMs`` for each node that no cycle of edges reaches."""
-    stations = {station.id: station for station in nodes}
-    links = _links(edges, stations)
-    incoming: dict[str, list[_Link]] = {name: [] for name in stations}
+    """Return the column of ``node.flowLatencyMs`` for each node that no cycle of edges reaches, and of
+    ``node.flowLatencyMs@class`` for each class; ``milliseconds`` is the length of a bin."""
+    links = [
+        _Link(edge.id, edge.source, edge.target, edge.lag)
+        for edge in edges.edges.values()
+        if edge.type in _CARRIES and "flowVolume" in edge.metrics
+    ]
+    incoming: dict[str, list[_Link]] = {station.id: [] for station in nodes}
     for link in links:
         incoming[link.target].append(link)
-    latency: dict[str, int] = {}
-    for name in _downstream_order(incoming):
-        own = metrics.get(f"{name}.cycleTimeMs")
-        latency[name] = _latency(builder, stations[name], columns, incoming[name], latency, own, stations)
-    return {f"{name}.flowLatencyMs": column for name, column in latency.items()}
+    by_id = {station.id: station for station in nodes}
+    order = [by_id[name] for name in _downstream_order(incoming)]
+    made: dict[str, int] = {}
+    for part in parts:
+        lowering = _LatencyLowering(builder, part, edges, metrics, milliseconds)
+        made.update(lowering.run(order, incoming))
+    return made
 
 
 def _downstream_order(incoming: Mapping[str, Sequence[_Link]]) -> list[str]:
@@ -65,50 +76,74 @@ def _downstream_order(incoming: Mapping[str, Sequence[_Link]]) -> list[str]:
     return order
 
 
-def _links(edges: Sequence[Edge], stations: Mapping[str, Station]) -> list[_Link]:
-    ends = []
-    totals: dict[tuple[str, str], float] = {}
-    for edge in edges:
-        source, target = split_endpoint(edge.source, stations), split_endpoint(edge.target, stations)
-        carries = edge.type in _CARRIES and edge.measure in (None, "served")
-        if not carries or source is None or target is None or "served" not in stations[source[0]].series:
-            continue
-        if source[1] not in (None, "out"):
-            continue
-        weight = edge.weight if edge.weight > 0.0 else 1.0
-        ends.append((source[0], target[0], edge.type, weight))
-        totals[source[0], edge.type] = totals.get((source[0], edge.type), 0.0) + weight
-    return [_Link(source, target, weight / totals[source, kind]) for source, target, kind, weight in ends]
+class _LatencyLowering:
+    """The flow latency of all nodes, for the whole flow or one class."""
 
+    def __init__(
+        self,
+        builder: FlowBuilder,
+        part: FlowPart,
+        edges: EdgeColumns,
+        metrics: Mapping[str, int],
+        milliseconds: float,
+    ) -> None:
+        self._builder = builder
+        self._part = part
+        self._edges = edges
+        self._metrics = metrics
+        self._milliseconds = milliseconds
+        self._latency: dict[str, int] = {}
 
-def _latency(
-    builder: FlowBuilder,
-    station: Station,
-    columns: Mapping[str, int],
-    links: Sequence[_Link],
-    latency: Mapping[str, int],
-    own: int | None,
-    stations: Mapping[str, Station],
-) -> int:
-    owner = f"{station.id}.flowLatencyMs"
-    zero = builder.scalar(0.0)
-    total = weighted = None
-    for link in links:
-        served = columns[stations[link.source].series["served"]]
-        flow = builder.emit(op.MUL, served, builder.scalar(link.share), owner=owner)
-        # A source whose latency is undefined tells nothing; the mean is over those that do.
-        is_known = builder.emit(op.STEP, latency[link.source], zero, owner=owner)
-        counted = builder.emit(op.MUL, flow, is_known, owner=owner)
-        product = builder.emit(op.MUL, counted, latency[link.source], owner=owner)
-        part = builder.emit(op.SAFE, product, owner=owner)
-        total = counted if total is None else builder.emit(op.ADD, total, counted, owner=owner)
-        weighted = part if weighted is None else builder.emit(op.ADD, weighted, part, owner=owner)
-    result = builder.scalar(math.nan) if own is None else own
-    if total is not None and weighted is not None:
-        upstream = builder.emit(op.RATIO, weighted, total, owner=owner)
-        result = builder.emit(op.PAIR_SUM, upstream, result, owner=owner)
-    gauge = station.series.get("arrivals" if is_sink(station.node) else "served")
-    if gauge is None:
-        return result
-    moving = builder.emit(op.LT, zero, columns[gauge], owner=owner)
-    return builder.emit(op.IF, moving, result, builder.scalar(math.nan), owner=owner)
+    def run(self, order: Sequence[Station], incoming: Mapping[str, Sequence[_Link]]) -> dict[str, int]:
+        """Return the columns by name; a node that the class does not pass has none."""
+        for station in order:
+            column = self._of(station, incoming[station.id])
+            if column is not None:
+                self._latency[station.id] = column
+        return {f"{name}.flowLatencyMs{self._part.suffix}": column for name, column in self._latency.items()}
+
+    def _of(self, station: Station, links: Sequence[_Link]) -> int | None:
+        builder, owner = self._builder, f"{station.id}.flowLatencyMs"
+        name = station.series.get("arrivals" if is_sink(station.node) else "served")
+        gauge = None if name is None else self._part.columns.get(name)
+        if gauge is None and self._part.class_id is not None:
+            return None
+        own = self._metrics.get(f"{station.id}.cycleTimeMs{self._part.suffix}")
+        result = builder.scalar(math.nan) if own is None else own
+        upstream = self._upstream(links, owner)
+        if upstream is not None:
+            result = builder.emit(op.PAIR_SUM, upstream, result, owner=owner)
+        if gauge is None:
+            return result
+        moving = builder.emit(op.LT, builder.scalar(0.0), gauge, owner=owner)
+        return builder.emit(op.IF, moving, result, builder.scalar(math.nan), owner=owner)
+
+    def _upstream(self, links: Sequence[_Link], owner: str) -> int | None:
+        """The mean latency of what flows in, by flow; None where nothing can."""
+        builder = self._builder
+        total = weighted = None
+        for link in links:
+            flow = self._edges.column(link.id, "flowVolume", self._part.class_id)
+            if flow is None or link.source not in self._latency:
+                continue
+            before = self._arriving(link, self._latency[link.source], owner)
+            # A source whose latency is undefined tells nothing; the mean is over those that do.
+            is_known = builder.emit(op.STEP, before, builder.scalar(0.0), owner=owner)
+            counted = builder.emit(op.MUL, flow, is_known, owner=owner)
+            product = builder.emit(op.MUL, counted, before, owner=owner)
+            part = builder.emit(op.SAFE, product, owner=owner)
+            total = counted if total is None else builder.emit(op.ADD, total, counted, owner=owner)
+            weighted = part if weighted is None else builder.emit(op.ADD, weighted, part, owner=owner)
+        if total is None or weighted is None:
+            return None
+        return builder.emit(op.RATIO, weighted, total, owner=owner)
+
+    def _arriving(self, link: _Link, latency: int, owner: str) -> int:
+        """The latency of what comes over an edge: that of its source when it left, and the time on the way."""
+        builder = self._builder
+        if link.lag == 0:
+            return latency
+        if builder.columns[latency].kind is ColumnKind.SCALAR:
+            latency = builder.emit(op.COPY, latency, owner=owner)
+        left = builder.emit(op.SHIFT, latency, owner=owner, length=link.lag, params=(math.nan,), lag=link.lag)
+        return builder.emit(op.ADD, left, builder.scalar(link.lag * self._milliseconds), owner=owner)

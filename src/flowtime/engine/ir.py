@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowtime.model.spec import FloatArray
 
 if TYPE_CHECKING:
+    from flowtime.engine.edge_flows import EdgeColumns
     from flowtime.engine.stations import Station
 
 __all__ = ["Column", "ColumnKind", "Flow", "Operation", "SeriesInfo"]
@@ -25,7 +26,7 @@ class ColumnKind(Enum):
 
 class SeriesInfo(NamedTuple):
     """What a named series is: ``kind`` (const, expr, pmf, queue, served, loss, overflow), unit, and the
-    part (``role``) that it plays at a topology ``node``."""
+    part (``role``) that it plays at a topology ``node``; ``class_id`` where it is what one class adds to it."""
 
     name: str
     kind: str
@@ -33,6 +34,7 @@ class SeriesInfo(NamedTuple):
     node: str | None
     role: str | None
     synthesized: bool
+    class_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class Operation(NamedTuple):
 class Flow:
     """A lowered model: columns, operations in the order of the file, and what the names stand for.
 
-    ``names`` maps every series to its column; ``metrics`` maps ``node.metric`` to the column of a derived
-    metric, whose operations are ``operations[metric_start:]``; ``stations`` are the topology nodes.
+    ``names`` maps every series to its column, parts by class (``name@class``) behind all totals; ``classes``
+    maps the series that have such parts to their columns, in the order of ``class_ids``; ``metrics`` maps
+    ``node.metric`` and ``edge_<id>_<volume>`` to the column of a derived metric or of a volume over an edge, whose
+    operations are ``operations[metric_start:]``; ``stations`` are the topology nodes, ``edges`` what is known of edges.
     """
 
     bins: int
@@ -75,4 +79,7 @@ class Flow:
     metrics: Mapping[str, int]
     info: Mapping[str, SeriesInfo]
     stations: tuple[Station, ...]
+    edges: EdgeColumns
+    classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    class_ids: tuple[str, ...] = ()
     parameters: Mapping[str, int] = field(default_factory=dict)

@@ -37,6 +37,9 @@ class Kernels(Protocol):
     LANES: int
     run_plan: Callable[..., None]
     run_lanes: Callable[..., None]
+    fill_uniforms: Callable[..., None]
+    draw_pmf: Callable[..., None]
+    draw_poisson: Callable[..., None]
 
 
 class WarmReport(NamedTuple):
@@ -185,3 +188,6 @@ def _call_once(kernels: Kernels) -> None:
         ops, indices(3, 1), floats(1), floats(1, 1), floats(0, 1, kernels.LANES), indices(0),
         floats(3 * kernels.LANES), floats(0, 1, 1),
     )  # fmt: skip
+    kernels.fill_uniforms(np.uint64(0), floats(0))
+    kernels.draw_pmf(floats(0), floats(1), floats(1), floats(0))
+    kernels.draw_poisson(floats(0), floats(0), floats(0))

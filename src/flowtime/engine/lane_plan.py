@@ -17,7 +17,7 @@ from flowtime_kernels import opcodes as op
 from flowtime_kernels import table
 
 # Stocks start from a value of their own, and their kernel may overwrite the bin before.
-_STOCKS = frozenset({op.QUEUE, op.SERVE, op.LINE})
+_STOCKS = frozenset({op.QUEUE, op.SERVE, op.LINE, op.BOUND_QUEUE, op.BOUND_SERVE, op.MIX})
 
 __all__ = ["LanePlan", "Source", "plan_lanes", "varying_columns"]
 
@@ -117,7 +117,7 @@ class _LaneLayout:
             ops=np.concatenate((self._source_rows(factor_place, base_place), rows)),
             rings=rings,
             params=params,
-            size=size + 3 * self._lanes,
+            size=size + 4 * self._lanes,
             number_at={column: int(rings[0, place]) for column, place in numbers.items()},
             initials=self._initials(rings),
             uniform=tuple(uniform),
@@ -130,9 +130,9 @@ class _LaneLayout:
             place = self._place[source.column]
             if source.how == "factor":
                 base = bases[source.column]
-                rows.append((op.MUL, place, place, place, base, factors[source.column], base, 0, 0, 0))
+                rows.append((op.MUL, *(place,) * 4, base, factors[source.column], base, base, 0, 0, 0))
             elif source.how == "series":
-                rows.append((op.LANE_LOAD, place, place, place, place, place, place, loaded, 0, 0))
+                rows.append((op.LANE_LOAD, *(place,) * 8, loaded, 0, 0))
                 loaded += 1
         return np.array(rows, dtype=np.int64).reshape(-1, table.WIDTH)
 
@@ -163,7 +163,8 @@ class _LaneLayout:
         for operation in self._operations:
             if operation.code in LOOKS_BACK:
                 source = operation.ins[0]
-                bins[source] = max(bins.get(source, 1), operation.length + 1)
+                # What DEMAND looks back at is a stock, which later in the bin is updated in place.
+                bins[source] = max(bins.get(source, 1), max(operation.length, int(operation.code == op.DEMAND)) + 1)
             if operation.code in REMEMBERS:
                 stock = operation.outs[-1]
                 bins[stock] = max(bins.get(stock, 1), 1 if operation.code in _STOCKS else 2)

@@ -1,71 +1,92 @@
-"""A valid model to columns and operations: the meaning of every node kind stands here."""
+"""A valid model to columns and operations: every series gets its column first, so that feedback finds it.
+
+Inputs and expressions are lowered here; what routers, stations, constraints and retries do stands in
+``routing``, ``station_flows``, ``constraints`` and ``retries``, and what classes add in ``class_expressions``
+and ``mixing``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from types import MappingProxyType
 
 import numpy as np
 
-from flowtime.engine.builder import FlowBuilder
+from flowtime.engine.class_expressions import ClassExpressions
+from flowtime.engine.class_reach import ClassReach, find_classed
+from flowtime.engine.context import Amount, LoweringContext, Parts, declared_shares
+from flowtime.engine.edge_flows import lower_edges
 from flowtime.engine.expressions import ExpressionLowering
 from flowtime.engine.ir import Flow
-from flowtime.engine.metrics import effective_capacity, lower_metrics
+from flowtime.engine.metrics import lower_metrics
+from flowtime.engine.retries import lower_retries
+from flowtime.engine.routing import lower_routers, router_targets
+from flowtime.engine.sampling import expected_pmf, poisson_counts, sampled_pmf
+from flowtime.engine.station_flows import StationFlows
 from flowtime.engine.stations import Station, describe_series, stations
+from flowtime.errors import CompileError
 from flowtime.model import Model
-from flowtime.model.naming import is_sink, resolve_reference
-from flowtime.model.spec import ConstNode, ExprNode, PmfNode, QueueNode
+from flowtime.model.randomness import arrival_stream
+from flowtime.model.spec import ConstNode, ExprNode, FloatArray, PmfNode, TrafficArrival
 from flowtime_kernels import opcodes as op
 
 __all__ = ["lower_model"]
 
 
-def lower_model(model: Model) -> Flow:
-    """Return the columns and operations of a model that ``support.unsupported`` has nothing against."""
-    return _Lowering(model).run()
+def lower_model(model: Model, seed: int | None = None) -> Flow:
+    """Return the columns and operations of a model that ``support.unsupported`` has nothing against.
+
+    With a ``seed`` distributions and Poisson traffic are drawn from, without one they are expected values.
+    """
+    return _Lowering(model, seed).run()
 
 
 class _Lowering:
-    """One pass over one model: every series gets its column first, so that feedback finds it."""
+    """One pass over one model."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._names = model.names
-        self._stations = stations(model.spec, self._names)
-        self._builder = FlowBuilder()
-        self._columns: dict[str, int] = {}
-        self._initial: dict[str, float] = {}
+    def __init__(self, model: Model, seed: int | None) -> None:
+        spec = model.spec
+        class_ids = tuple(declared.id for declared in spec.classes or ())
+        self._context = LoweringContext(model, class_ids=class_ids, shares=declared_shares(spec, class_ids))
+        self._builder = self._context.builder
+        self._seed = seed
+        self._stations = stations(spec, model.names)
+        targets = router_targets(spec)
+        self._replaced = frozenset(target for target in targets if target in model.names.declared)
+        self._reach: ClassReach = find_classed(model, self._stations, self._replaced)
+        # What defines a series whose name means what a constraint grants of it.
+        self._asked: dict[str, Amount] = {}
 
     def run(self) -> Flow:
-        """Lower inputs, then expressions and queues, then stations, then the derived metrics."""
-        spec = self._model.spec
+        """Lower inputs, then expressions, then routers, stations and retries, then the derived metrics."""
+        context, spec = self._context, self._context.spec
         for station in self._stations:
             self._note_initial(station)
-        for node in spec.nodes:
-            self._columns[node.id] = self._input(node)
-        for name in self._names.series:
-            self._columns[name] = self._builder.column(name)
-        owners = {column: name for name, column in self._columns.items()}
-        by_column = {column: self._initial.get(name, 0.0) for column, name in owners.items()}
-        lowering = ExpressionLowering(self._builder, self._column_of, lambda column: by_column.get(column, 0.0))
-        for node in spec.nodes:
-            if isinstance(node, ExprNode):
-                lowering.lower(self._model.expressions[node.id], node.id, self._columns[node.id])
-            elif isinstance(node, QueueNode):
-                self._queue_node(node)
+        self._allocate()
+        self._inputs()
+        self._expressions()
+        lower_routers(context)
+        StationFlows(context, self._stations, self._asked, self._reach.heirs).lower()
         for station in self._stations:
-            self._station(station)
+            lower_retries(context, station)
         metric_start = len(self._builder.operations)
-        metrics = lower_metrics(self._builder, self._stations, self._columns, spec)
+        names = self._named()
+        by_class = context.classes, context.class_ids
+        edges = lower_edges(self._builder, self._stations, names, *by_class, spec)
+        metrics = lower_metrics(self._builder, self._stations, names, spec, *by_class, edges)
         return Flow(
             bins=spec.grid.bins,
             columns=tuple(self._builder.columns),
             operations=tuple(self._builder.operations),
             metric_start=metric_start,
-            names=MappingProxyType(dict(self._columns)),
-            metrics=MappingProxyType(metrics),
-            info=describe_series(spec, self._names, self._stations),
+            names=MappingProxyType(names),
+            metrics=MappingProxyType({**metrics, **edges.columns}),
+            edges=edges,
+            info=describe_series(spec, context.names, self._stations),
             stations=self._stations,
+            classes=MappingProxyType(dict(context.classes)),
+            class_ids=context.class_ids,
             parameters=MappingProxyType(
                 {column.parameter: i for i, column in enumerate(self._builder.columns) if column.parameter}
             ),
@@ -74,73 +95,184 @@ class _Lowering:
     def _note_initial(self, station: Station) -> None:
         if station.node.initial_condition is None:
             return
-        depth = station.series.get("queueDepth")
+        depth, initial = station.series.get("queueDepth"), self._context.initial
         if depth is not None:
-            self._initial[depth] = station.initial_depth
+            initial[depth] = station.initial_depth
         # A declared series may carry the id of the node itself (the self-SHIFT rule of engine.md 3).
-        if station.id in self._names.declared:
-            self._initial.setdefault(station.id, station.initial_depth)
+        if station.id in self._context.names.declared:
+            initial.setdefault(station.id, station.initial_depth)
 
-    def _input(self, node: object) -> int:
-        match node:
-            case ConstNode(id=name, values=values) if isinstance(values, np.ndarray):
-                return self._builder.series(name, values)
-            case ConstNode(id=name, values=value) if isinstance(value, float | int):
-                return self._builder.parameter(name, float(value))
-            case PmfNode(id=name, pmf=pmf):
-                mean = math.fsum(v * p for v, p in zip(pmf.values, pmf.probabilities, strict=True))
-                return self._builder.parameter(name, mean / math.fsum(pmf.probabilities))
-            case ExprNode(id=name) | QueueNode(id=name):
-                return self._builder.column(name)
-        return self._builder.column("?")
+    # Columns
 
-    def _column_of(self, text: str) -> int:
-        name = self._names.resolve(text)
-        return self._columns[name if name is not None else text]
+    def _allocate(self) -> None:
+        """Give every series its columns, inputs too where something else decides what they are worth."""
+        context, builder = self._context, self._builder
+        held = {name for s in self._stations if (name := self._held_back(s)) is not None}
+        for node in context.spec.nodes:
+            is_input = isinstance(node, ConstNode | PmfNode) and node.id not in held
+            if not is_input or node.id in self._replaced or self._is_drawn(node.id):
+                context.columns[node.id] = builder.column(node.id)
+        for name in context.names.series:
+            context.columns[name] = builder.column(name)
+        for name in context.names.names:
+            if name in self._reach.classed:
+                context.classes[name] = self._parts_of(name)
+        for name in sorted(held):
+            has_parts = name in self._reach.classed and name not in self._reach.heirs
+            parts = self._parts_of(f"{name} asked for") if has_parts else None
+            self._asked[name] = Amount(builder.column(f"{name} asked for"), parts)
 
-    def _queue_node(self, node: QueueNode) -> None:
-        inflow, outflow, loss = (
-            None if text is None else resolve_reference(text, self._names)
-            for text in (node.inflow, node.outflow, node.loss)
-        )
-        ins = [
-            self._builder.scalar(0.0) if found is None or found.id is None else self._columns[found.id]
-            for found in (inflow, outflow, loss)
-        ]
-        initial = self._initial.get(node.id, 0.0)
-        self._builder.emit_many(op.QUEUE, (self._columns[node.id],), ins, (initial,))
+    def _parts_of(self, name: str) -> Parts:
+        return tuple(self._builder.column(f"{name}@{class_id}") for class_id in self._context.class_ids)
 
-    def _station(self, station: Station) -> None:
-        made = station.made
-        column = {role: self._columns[name] for role, name in station.series.items()}
-        nothing = self._builder.scalar(0.0)
-        arrivals = column.get("arrivals", nothing)
-        loss = column.get("errors", nothing)
-        if made.served is not None and is_sink(station.node):
-            self._sink(self._columns[made.served], arrivals, loss)
-        elif made.served is not None:
-            self._serve(station, arrivals, loss)
-        elif made.queue is not None:
-            out = (self._columns[made.queue],)
-            outflow = column.get("served", column.get("capacity", nothing))
-            self._builder.emit_many(op.QUEUE, out, (arrivals, outflow, loss), (station.initial_depth,))
+    def _held_back(self, station: Station) -> str | None:
+        """The series whose name comes to mean what constraints grant of it."""
+        node = station.node
+        if not node.constraints or node.dispatch_schedule is not None or station.made.served is not None:
+            return None
+        return station.bound("served")
 
-    def _sink(self, served: int, arrivals: int, loss: int) -> None:
-        builder = self._builder
-        owner = builder.columns[served].owner
-        came, went = (builder.emit(op.SAFE, column, owner=owner) for column in (arrivals, loss))
-        rest = builder.emit(op.SUB, came, went, owner=owner)
-        builder.emit(op.MAX, builder.scalar(0.0), rest, owner=owner, out=served)
+    def _definition(self, name: str) -> Amount:
+        """The columns that the author's own words for a series fill."""
+        return self._asked.get(name) or self._context.of_name(name)
 
-    def _serve(self, station: Station, arrivals: int, loss: int) -> None:
-        made, builder = station.made, self._builder
-        capacity = effective_capacity(builder, station, self._columns)
-        capacity = builder.scalar(0.0) if capacity is None else capacity
-        served = self._columns[made.served or ""]
-        lost = self._columns[made.loss] if made.loss else builder.column(f"{station.id} loss")
-        ins = (arrivals, capacity, loss)
-        if made.overflow is not None:
-            builder.emit_many(op.SERVICE, (served, lost, self._columns[made.overflow]), ins)
+    def _named(self) -> dict[str, int]:
+        """Every name that a series goes by: totals in the order of the model, then parts by class."""
+        context = self._context
+        names = {name: context.columns[name] for name in context.names.names}
+        for name, parts in context.classes.items():
+            for class_id, part in zip(context.class_ids, parts, strict=True):
+                names[f"{name}@{class_id}"] = part
+        return names
+
+    # Inputs
+
+    def _inputs(self) -> None:
+        for node in self._context.spec.nodes:
+            if isinstance(node, ConstNode | PmfNode) and node.id not in self._replaced:
+                self._input(node)
+        arrivals: dict[str, list[TrafficArrival]] = {}
+        for arrival in self._context.spec.traffic.arrivals if self._context.spec.traffic else ():
+            arrivals.setdefault(arrival.node_id, []).append(arrival)
+        for name, entries in arrivals.items():
+            if name not in self._context.names.declared:
+                self._generate(name, entries)
+
+    def _input(self, node: ConstNode | PmfNode) -> None:
+        if self._is_drawn(node.id):
+            self._draw(node.id, self._values(node))
             return
-        depth = self._columns[made.queue] if made.queue else builder.column(f"{station.id} queue")
-        builder.emit_many(op.SERVE, (served, lost, depth), ins, (station.initial_depth,))
+        value = self._values(node)
+        builder, name = self._builder, node.id
+        made = builder.series(name, value) if isinstance(value, np.ndarray) else builder.parameter(name, value)
+        if name in self._asked:
+            builder.copy(made, self._asked[name].total)
+        else:
+            self._context.columns[name] = made
+        self._split(name)
+
+    def _values(self, node: ConstNode | PmfNode) -> float | FloatArray:
+        if isinstance(node, PmfNode):
+            grid = self._context.spec.grid
+            return expected_pmf(node, grid) if self._seed is None else sampled_pmf(node, grid, self._seed)
+        values = node.values
+        return values if isinstance(values, np.ndarray) else float(values) if isinstance(values, float | int) else 0.0
+
+    def _entries(self, name: str) -> list[TrafficArrival]:
+        traffic = self._context.spec.traffic
+        return [entry for entry in (traffic.arrivals if traffic else ()) if entry.node_id == name]
+
+    def _is_drawn(self, name: str) -> bool:
+        """Whether a declared series is the mean of counts that are drawn."""
+        return self._seed is not None and any(entry.pattern.kind == "poisson" for entry in self._entries(name))
+
+    def _split(self, name: str) -> None:
+        """Split a declared series over the classes that traffic says arrive there."""
+        if name not in self._context.classes or not self._entries(name):
+            return
+        total, outs = self._definition(name)
+        for class_id, out in zip(self._context.class_ids, outs or (), strict=True):
+            share = self._share(name, class_id, None)
+            self._builder.emit(op.MUL, total, self._builder.scalar(share), owner=name, out=out)
+
+    def _share(self, name: str, class_id: str | None, kind: str | None) -> float:
+        """The share of a class, or of one kind of its arrivals, in what arrives; equal ones if no rate is above 0."""
+        entries = self._entries(name)
+        own = [e for e in entries if e.class_id == class_id and (kind is None or e.pattern.kind == kind)]
+        total = math.fsum(entry.pattern.rate_or(1.0) for entry in entries)
+        if total <= 0.0:
+            return len(own) / len(entries)
+        return math.fsum(entry.pattern.rate_or(1.0) for entry in own) / total
+
+    def _draw(self, name: str, mean: float | FloatArray) -> None:
+        """Draw the counts of a declared series whose values are their mean, class by class."""
+        seed, bins = self._seed or 0, self._context.spec.grid.bins
+        total, outs = self._definition(name)
+        class_ids: tuple[str | None, ...] = self._context.class_ids if outs else (None,)
+        drawn = []
+        for class_id, out in zip(class_ids, outs or (total,), strict=True):
+            stream = arrival_stream(self._context.spec, name, class_id)
+            steady, random = (np.asarray(mean) * self._share(name, class_id, kind) for kind in ("constant", "poisson"))
+            counts = poisson_counts(random, bins, seed, stream) + steady
+            made = self._builder.series(name if class_id is None else stream, counts)
+            drawn.append(self._builder.copy(made, out))
+        if outs:
+            self._context.add_up(drawn, name, total)
+
+    def _generate(self, name: str, entries: Iterable[TrafficArrival]) -> None:
+        """Make arrivals that nothing but traffic declares."""
+        context, builder = self._context, self._builder
+        if not context.class_ids:
+            builder.copy(self._arrivals(name, list(entries)), context.columns[name])
+            return
+        outs = []
+        for class_id, out in zip(context.class_ids, context.classes[name], strict=True):
+            own = [entry for entry in entries if entry.class_id == class_id]
+            outs.append(builder.copy(self._arrivals(f"{name}@{class_id}", own), out))
+        context.add_up(outs, name, context.columns[name])
+
+    def _arrivals(self, name: str, entries: list[TrafficArrival]) -> int:
+        rates = {"constant": 0.0, "poisson": 0.0}
+        for entry in entries:
+            rates[entry.pattern.kind] += entry.pattern.rate_or(1.0)
+        if self._seed is None or rates["poisson"] <= 0.0:
+            return self._builder.parameter(name, rates["constant"] + rates["poisson"])
+        # `name` is the stream: ``arrival_stream`` calls what nothing declares by the name of its series.
+        counts = poisson_counts(rates["poisson"], self._context.spec.grid.bins, self._seed, name)
+        return self._builder.series(name, counts + rates["constant"])
+
+    # Expressions
+
+    def _expressions(self) -> None:
+        context = self._context
+        by_column = {column: context.initial.get(name, 0.0) for name, column in context.columns.items()}
+        lowering = ExpressionLowering(self._builder, self._column_of, lambda column: by_column.get(column, 0.0))
+        nodes = [n for n in context.spec.nodes if isinstance(n, ExprNode) and n.id not in self._replaced]
+        for node in nodes:
+            lowering.lower(context.model.expressions[node.id], node.id, self._definition(node.id).total)
+        by_class = ClassExpressions(context, lowering)
+        for node in nodes:
+            outs = self._definition(node.id).parts
+            if outs is None or node.id in self._reach.heirs:
+                continue
+            if self._entries(node.id):
+                self._require_input(node)
+                self._split(node.id)
+            else:
+                by_class.lower(context.model.expressions[node.id], node.id, outs)
+
+    def _column_of(self, name: str) -> int:
+        return self._context.columns[self._context.names.resolve(name) or name]
+
+    def _require_input(self, node: ExprNode) -> None:
+        """Counts are drawn around given means only: those of an expression are known when all is evaluated."""
+        if self._is_drawn(node.id):
+            model = self._context.model
+            index = next(
+                i for i, entry in enumerate(self._context.spec.traffic.arrivals if self._context.spec.traffic else ())
+                if entry.node_id == node.id and entry.pattern.kind == "poisson"
+            )  # fmt: skip
+            message = f"{node.id!r} is an expression, around which no Poisson counts can be drawn"
+            hint = "name a const or pmf node, or a series that nothing declares"
+            path = f"$.traffic.arrivals[{index}].nodeId"
+            raise CompileError([model.fault("compile.poisson_needs_input", message, path, hint=hint)])

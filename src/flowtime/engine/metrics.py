@@ -1,16 +1,20 @@
 """Derived metrics of topology nodes, as operations of the plan (reference: engine.md 6).
 
 Undefined is NaN.  A ratio wants a positive, finite denominator; a queue that holds work and serves
-nothing has no waiting time, so its cycle time is undefined too.  Times are in ms.
+nothing has no waiting time, so its cycle time is undefined too.  Times are in ms.  Every metric of a node is
+there once for all flow and once for each class (``node.metric@class``), by the same formula on what the class
+adds to each series; capacity and parallelism are those of the node, shared by all classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flowtime.engine.builder import FlowBuilder
+from flowtime.engine.edge_flows import EdgeColumns, lower_edges
 from flowtime.engine.flow_latency import lower_flow_latency
+from flowtime.engine.flow_parts import FlowPart, flow_parts
 from flowtime.engine.ir import ColumnKind
 from flowtime.engine.retry_kernel import retry_taps
 from flowtime.engine.stations import Station
@@ -65,27 +69,67 @@ def effective_capacity(builder: FlowBuilder, station: Station, columns: Mapping[
 
 
 def lower_metrics(
-    builder: FlowBuilder, nodes: tuple[Station, ...], columns: Mapping[str, int], spec: ModelSpec
+    builder: FlowBuilder,
+    nodes: Sequence[Station],
+    columns: Mapping[str, int],
+    spec: ModelSpec,
+    classes: Mapping[str, Sequence[int]] | None = None,
+    class_ids: Sequence[str] = (),
+    edges: EdgeColumns | None = None,
 ) -> dict[str, int]:
-    """Add the operations of every derived metric; return the column of each ``node.metric``."""
+    """Add the operations of every derived metric; return the column of each ``node.metric``.
+
+    ``classes`` maps a series to the columns of its parts in the order of ``class_ids``; ``edges`` are what
+    ``lower_edges`` gave for the same model (asked for here where they are not handed in).
+    """
+    classes = classes or {}
+    parts = flow_parts(columns, classes, class_ids, builder.scalar(0.0))
+    if edges is None:
+        edges = lower_edges(builder, nodes, columns, classes, class_ids, spec)
     made: dict[str, int] = {}
     milliseconds = bin_milliseconds(spec.grid)
     for station in nodes:
-        metrics = _StationMetrics(builder, station, columns, milliseconds).lower()
-        made.update({f"{station.id}.{name}": column for name, column in metrics.items()})
-    if spec.topology is not None and spec.topology.edges:
-        made.update(lower_flow_latency(builder, nodes, columns, spec.topology.edges, made))
+        for part in parts:
+            metrics = _StationMetrics(builder, station, columns, part, milliseconds).lower()
+            made.update({f"{station.id}.{name}{part.suffix}": column for name, column in metrics.items()})
+    if edges.edges:
+        made.update(lower_flow_latency(builder, nodes, parts, edges, made, milliseconds))
     return made
 
 
-class _StationMetrics:
-    """The metrics of one topology node."""
+# What classes share, and what gives a time only together.
+_SHARED = ("capacity", "parallelism")
+_SERVICE_TIME = ("processingTimeMsSum", "servedCount")
 
-    def __init__(self, builder: FlowBuilder, station: Station, columns: Mapping[str, int], milliseconds: float) -> None:
+
+def _part_columns(station: Station, columns: Mapping[str, int], part: FlowPart) -> dict[str, int]:
+    """The columns of the series of a station, by role, for the whole flow or one class."""
+    whole = {role: columns[name] for role, name in station.series.items() if name in columns}
+    if part.class_id is None:
+        return whole
+    found = {role: part.columns[name] for role, name in station.series.items() if name in part.columns}
+    found.update((role, whole[role]) for role in _SHARED if role in whole)
+    if not all(role in found for role in _SERVICE_TIME):
+        # Times that nobody counted by class are the same for all of them.
+        found.update((role, whole[role]) for role in _SERVICE_TIME if role in whole)
+    return found
+
+
+class _StationMetrics:
+    """The metrics of one topology node, for the whole flow or one class."""
+
+    def __init__(
+        self,
+        builder: FlowBuilder,
+        station: Station,
+        columns: Mapping[str, int],
+        part: FlowPart,
+        milliseconds: float,
+    ) -> None:
         self._builder = builder
         self._station = station
         self._all = columns
-        self._column = {role: columns[name] for role, name in station.series.items()}
+        self._column = _part_columns(station, columns, part)
         self._milliseconds = milliseconds
         self._made: dict[str, int] = {}
 

@@ -20,7 +20,10 @@ __all__ = ["Metrics", "NodeMetrics", "kingman_queue_time"]
 
 
 class NodeMetrics(Mapping[str, FloatArray]):
-    """The metrics of one topology node: name -> read-only float64 (bins,), NaN where undefined."""
+    """The metrics of one topology node: name -> read-only float64 (bins,), NaN where undefined.
+
+    Those of a class are called ``metric@class`` and come after those of the whole flow.
+    """
 
     def __init__(self, result: Result, node: str, names: tuple[str, ...]) -> None:
         self._result = result
@@ -44,8 +47,8 @@ class NodeMetrics(Mapping[str, FloatArray]):
         return f"<metrics of {self._node}: {', '.join(self._names) or 'none'}>"
 
     def unit(self, name: str) -> str:
-        """The unit of a metric."""
-        return METRIC_UNITS[name]
+        """The unit of a metric, of all flow or of a class (``metric@class``)."""
+        return METRIC_UNITS[name.partition("@")[0]]
 
     def _kingman(self) -> FloatArray:
         station = self._result.compiled.station(self._node)
@@ -59,11 +62,14 @@ class Metrics(Mapping[str, NodeMetrics]):
         names: dict[str, list[str]] = {station.id: [] for station in result.compiled.stations}
         for full in result.compiled.flow.metrics:
             node, _, metric = full.rpartition(".")
-            names[node].append(metric)
+            # Volumes over edges are metrics too, of no node.
+            if node in names and metric.partition("@")[0] in METRIC_UNITS:
+                names[node].append(metric)
         for station in result.compiled.stations:
             own = names[station.id]
             if {"utilization", "serviceTimeMs"} <= set(own) and "arrivals" in station.series:
                 own.append("kingmanQueueTimeMs")
+            own.sort(key=lambda name: "@" in name)
         self._nodes = MappingProxyType({node: NodeMetrics(result, node, tuple(own)) for node, own in names.items()})
 
     def __getitem__(self, node: str) -> NodeMetrics:

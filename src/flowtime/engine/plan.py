@@ -38,8 +38,8 @@ IndexArray = NDArray[np.int64]
 BLOCK_BINS = 2048
 
 # Operations that read earlier bins of their operand, and those that go on from their own last result.
-LOOKS_BACK = frozenset({op.SHIFT, op.CONV})
-REMEMBERS = frozenset({op.QUEUE, op.SERVE, op.LINE, op.CUMSUM, op.EMA})
+LOOKS_BACK = frozenset({op.SHIFT, op.CONV, op.DEMAND})
+REMEMBERS = frozenset({op.QUEUE, op.SERVE, op.LINE, op.BOUND_QUEUE, op.BOUND_SERVE, op.MIX, op.CUMSUM, op.EMA})
 
 
 @dataclass(frozen=True)
@@ -179,11 +179,15 @@ def pack_rows(operations: Sequence[Operation], number: Mapping[int, int]) -> tup
     for row, operation in zip(rows, operations, strict=True):
         outs = [number[column] for column in operation.outs]
         ins = [number[column] for column in operation.ins]
+        listed = operation.params
+        if operation.code == op.LEVEL:
+            # As many operands as there are demands: their column numbers stand among the parameters.
+            listed, ins = tuple(map(float, ins[1:])), ins[:1]
         # Unused operands point at the first one, so that reading them is harmless.
-        outs += [outs[0]] * (3 - len(outs))
-        ins += [ins[0]] * (3 - len(ins))
+        outs += [outs[0]] * (4 - len(outs))
+        ins += [ins[0]] * (4 - len(ins))
         row[:] = (operation.code, *outs, *ins, operation.length, operation.phase, len(params))
-        params.extend(operation.params)
+        params.extend(listed)
     # One more, since operations without parameters point behind those of the one before.
     return rows, np.array([*params, 0.0])
 
@@ -268,7 +272,7 @@ class _Layout:
             constants=self._constants(),
             scalars=np.array([flow.columns[c].value for c in self._scalars]),
             rows=rows,
-            size=first_local + (depth + 3) * block,
+            size=first_local + (depth + 4) * block,
             block=block,
             row_of=MappingProxyType(self._row_of),
             slot_of=MappingProxyType(slot_of),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flowtime.engine.coverage import Coverage, class_coverage, least_coverage
 from flowtime.engine.ir import SeriesInfo
 from flowtime.engine.kernel_cache import Kernels
 from flowtime.engine.overrides import unknown_name
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
     import polars
     import xarray
 
+    from flowtime.engine.blocking import Blocking
+    from flowtime.engine.bottlenecks import Bottleneck
     from flowtime.engine.compiled import CompiledModel
+    from flowtime.engine.cumulative_flow import CumulativeFlow
+    from flowtime.engine.drain import DrainTime
+    from flowtime.engine.edge_series import Edges
     from flowtime.engine.node_metrics import Metrics
     from flowtime.engine.warnings import RunWarning
 
@@ -126,9 +132,32 @@ class Result(Mapping[str, FloatArray]):
     def describe(self, name: str) -> SeriesInfo:
         """Say what a series is; raises ParameterError for a name that does not exist."""
         info = self._compiled.flow.info
-        if name not in info:
+        base, at, class_id = name.partition("@")
+        if name not in self._compiled.flow.names or base not in info:
             raise unknown_name("series", name, tuple(info), code="parameter.unknown_output")
-        return info[name]
+        return info[base]._replace(name=name, class_id=class_id) if at else info[base]
+
+    @property
+    def class_ids(self) -> tuple[str, ...]:
+        """The classes of the model, in its order."""
+        return self._compiled.flow.class_ids
+
+    def by_class(self, name: str) -> dict[str, FloatArray]:
+        """Return the parts of a series by class, each read-only float64 (bins,); empty where it has none."""
+        parts = (f"{name}@{class_id}" for class_id in self.class_ids)
+        kept = {part.rpartition("@")[2]: self[part] for part in parts if part in self._names}
+        return kept
+
+    def coverage(self, name: str) -> Coverage:
+        """Say how far the classes of a series make up its total; raises KeyError for a series that was not kept."""
+        return class_coverage(self[name], tuple(self.by_class(name).values()))
+
+    @cached_property
+    def class_coverage(self) -> Coverage:
+        """The same for all that arrives, is served and waits at the nodes of the topology, taken together."""
+        roles = ("arrivals", "served", "queueDepth")
+        bound = {s.series[role]: None for s in self._compiled.stations for role in roles if role in s.series}
+        return least_coverage(self.coverage(name) for name in bound if name in self)
 
     def metric(self, name: str) -> FloatArray:
         """Return a derived metric by its full name ``node.metric``, read-only float64 (bins,).
@@ -158,6 +187,37 @@ class Result(Mapping[str, FloatArray]):
         from flowtime.engine.node_metrics import Metrics
 
         return Metrics(self)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Volumes over the edges of the topology, by edge id."""
+        from flowtime.engine.edge_series import Edges
+
+        return Edges(self, self._compiled.flow.edges)
+
+    def bottlenecks(self) -> tuple[Bottleneck, ...]:
+        """Rank the nodes that hold the flow up, the worst first; see ``engine.bottlenecks``."""
+        from flowtime.engine.bottlenecks import rank_bottlenecks
+
+        return rank_bottlenecks(self)
+
+    def blocking(self, node: str) -> Blocking:
+        """Say when a topology node is blocked and when starved; see ``engine.blocking``."""
+        from flowtime.engine.blocking import find_blocking
+
+        return find_blocking(self, node)
+
+    def drain_time(self, node: str) -> DrainTime:
+        """Return how long it takes until what waits at a topology node is gone; see ``engine.drain``."""
+        from flowtime.engine.drain import find_drain_time
+
+        return find_drain_time(self, node)
+
+    def cumulative_flow(self, node: str | None = None) -> CumulativeFlow:
+        """Return what has come in and gone out so far, of a topology node or of the whole system."""
+        from flowtime.engine.cumulative_flow import node_cumulative_flow, system_cumulative_flow
+
+        return system_cumulative_flow(self) if node is None else node_cumulative_flow(self, node)
 
     @cached_property
     def warnings(self) -> tuple[RunWarning, ...]:

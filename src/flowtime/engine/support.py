@@ -1,4 +1,4 @@
-"""What this version does not compute yet, refused by name before anything is evaluated."""
+"""What an evaluation of a model alone can not do, refused by name before anything is computed."""
 
 from __future__ import annotations
 
@@ -7,75 +7,52 @@ from collections.abc import Iterator
 from flowtime.errors import Fault
 from flowtime.model import Model
 from flowtime.model.bindings import bound_references
-from flowtime.model.naming import split_reference
-from flowtime.model.spec import PmfNode, QueueNode, RouterNode, TopologyNode
+from flowtime.model.naming import ALL_CLASSES, computes_served, split_reference
+from flowtime.model.spec import ConstNode, ExprNode, PmfNode, QueueNode, TopologyNode
 
 __all__ = ["unsupported"]
 
-_HINT = "this part of the format is read and checked, and evaluated in a later version"
-
 
 def unsupported(model: Model) -> tuple[Fault, ...]:
-    """Return a fault for each field of the model that would change the numbers and is not computed yet."""
-    found = [*_of_root(model), *_of_nodes(model)]
-    topology = model.spec.topology
-    if topology is not None:
-        if topology.constraints:
-            found.append(("shared constraints are", "$.topology.constraints"))
-        for index, node in enumerate(topology.nodes):
-            found.extend(_of_topology_node(node, f"$.topology.nodes[{index}]"))
-        echoes = [
-            f"$.topology.nodes[{i}].semantics.retryEcho" for i, made in enumerate(model.names.nodes) if made.retry_echo
-        ]
-        found.extend(("a retry echo computed from a kernel is", path) for path in echoes)
-    return tuple(
-        model.fault("compile.unsupported", f"{what} not evaluated by this version", path, hint=_HINT)
-        for what, path in found
-    )
+    """Return a fault for each binding that no evaluation of the model alone can follow."""
+    found = [*_files(model), *_held_back(model)]
+    return tuple(model.fault("compile.unsupported", message, path, hint=hint) for message, path, hint in found)
 
 
-def _of_root(model: Model) -> Iterator[tuple[str, str]]:
-    if model.spec.classes is not None:
-        yield "classes are", "$.classes"
-    if model.spec.traffic is not None:
-        yield "traffic by class is", "$.traffic"
-
-
-def _of_nodes(model: Model) -> Iterator[tuple[str, str]]:
+def _files(model: Model) -> Iterator[tuple[str, str, str]]:
+    message = "a file bound here is not evaluated"
+    hint = "declare a const node with `values: {file: ...}` and bind that"
+    given: list[tuple[str, dict[str, str]]] = []
     for index, node in enumerate(model.spec.nodes):
-        path = f"$.nodes[{index}]"
-        match node:
-            case RouterNode():
-                yield "nodes of kind router are", path
-            case PmfNode(profile=profile) if profile is not None:
-                yield "profiles are", f"{path}.profile"
-            case QueueNode(dispatch_schedule=schedule) if schedule is not None:
-                yield "dispatch schedules are", f"{path}.dispatchSchedule"
-            case QueueNode():
-                given = {"inflow": node.inflow, "outflow": node.outflow, "loss": node.loss}
-                yield from _of_references({name: text for name, text in given.items() if text is not None}, path)
+        if isinstance(node, QueueNode):
+            bound = {"inflow": node.inflow, "outflow": node.outflow, "loss": node.loss}
+            given.append((f"$.nodes[{index}]", {name: text for name, text in bound.items() if text is not None}))
+    topology = model.spec.topology
+    for index, station in enumerate(topology.nodes if topology else ()):
+        given.append((f"$.topology.nodes[{index}].semantics", bound_references(station.semantics)))
+    for index, constraint in enumerate(topology.constraints if topology else ()):
+        given.append((f"$.topology.constraints[{index}].semantics", {"served": constraint.semantics.served}))
+    for path, references in given:
+        for name, text in references.items():
+            if split_reference(text).file is not None:
+                yield message, f"{path}.{name}", hint
 
 
-def _of_topology_node(node: TopologyNode, path: str) -> Iterator[tuple[str, str]]:
-    if node.dispatch_schedule is not None:
-        yield "dispatch schedules are", f"{path}.dispatchSchedule"
-    if node.wip_limit is not None or node.wip_limit_series is not None:
-        name = "wipLimit" if node.wip_limit is not None else "wipLimitSeries"
-        yield "WIP limits are", f"{path}.{name}"
-    elif node.wip_overflow is not None:
-        yield "WIP limits are", f"{path}.wipOverflow"
-    if node.constraints:
-        yield "shared constraints are", f"{path}.constraints"
-    yield from _of_references(bound_references(node.semantics), f"{path}.semantics")
+def _held_back(model: Model) -> Iterator[tuple[str, str, str]]:
+    """Yield nodes whose constraints would change a series that is not theirs alone."""
+    inputs = {node.id for node in model.spec.nodes if isinstance(node, ConstNode | ExprNode | PmfNode)}
+    taken: set[str] = set()
+    for index, node in enumerate(model.spec.topology.nodes if model.spec.topology else ()):
+        if node.constraints and node.dispatch_schedule is None and not computes_served(node):
+            parts = split_reference(_served(node))
+            name = None if parts.id is None else model.names.resolve(parts.id)
+            is_part = parts.class_id is not None and parts.class_id not in ALL_CLASSES and model.spec.classes
+            if name is None or name not in inputs or is_part or name in taken:
+                message = "a constraint can not hold back this series, since it does not belong to this node alone"
+                hint = "bind served to a const or expr node of its own, or bind capacity and leave served out"
+                yield message, f"$.topology.nodes[{index}].semantics.served", hint
+            taken.add(name or "")
 
 
-def _of_references(given: dict[str, str], path: str) -> Iterator[tuple[str, str]]:
-    for name, text in given.items():
-        parts = split_reference(text)
-        if parts.file is not None:
-            yield (
-                "a file bound here (declare a const node with `values: {file: ...}` and bind that) is",
-                f"{path}.{name}",
-            )
-        elif parts.class_id is not None:
-            yield "references to one class are", f"{path}.{name}"
+def _served(node: TopologyNode) -> str:
+    return node.semantics.served or ""

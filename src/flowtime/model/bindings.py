@@ -17,6 +17,7 @@ SERIES_FIELDS: Final = (
     ("failures", "failures"),
     ("exhausted_failures", "exhaustedFailures"),
     ("retry_echo", "retryEcho"),
+    ("retry_budget", "retryBudget"),
     ("retry_budget_remaining", "retryBudgetRemaining"),
     ("external_demand", "externalDemand"),
     ("queue_depth", "queueDepth"),

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowtime.errors import Fault
-from flowtime.model.check_topology import check_topology
+from flowtime.model.check_topology import CLASH_FIELDS, check_topology
 from flowtime.model.dates import utc_text
 from flowtime.model.expression import Expression, ExpressionFault, parse_expression, references
 from flowtime.model.expression.syntax import Binary, Call, Name, Number, Unary
 from flowtime.model.naming import Synthesized, split_reference, synthesized
 from flowtime.model.place import Places
+from flowtime.model.profiles import BUILTIN_PROFILES, DAYS_OF_WEEK, HOURS_OF_CLOCKS
 from flowtime.model.report import Report
 from flowtime.model.spec import (
     ConstNode,
@@ -30,12 +31,12 @@ from flowtime.model.spec import (
     ProfileSpec,
     QueueNode,
     RouterNode,
+    TrafficArrival,
 )
 
-__all__ = ["BUILTIN_PROFILES", "PMF_TOLERANCE", "Checked", "check_model"]
+__all__ = ["PMF_TOLERANCE", "Checked", "check_model"]
 
 PMF_TOLERANCE = 1e-4
-BUILTIN_PROFILES = ("weekday-office", "three-shift", "hub-rush-hour")
 
 _SERIES_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -185,10 +186,24 @@ def _check_profile(report: Report, profile: ProfileSpec, path: str) -> None:
     elif profile.weights is None:
         report.add("missing_field", "the field 'weights' is missing", path)
     else:
-        weights = profile.weights
-        # They are scaled to average 1, which needs a sum.
-        if not (weights.size and np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
-            report.add("out_of_range", "weights must be finite, not negative and not all 0", f"{path}.weights")
+        _check_weights(report, profile.weights, f"{path}.weights")
+    if profile.days is not None and profile.weights is not None and profile.weights.size not in HOURS_OF_CLOCKS:
+        message = "weights for each bin know no days of the week"
+        report.add("bad_value", message, f"{path}.days", "multiply the weights, or give 24 or 168 of them")
+    if profile.days is not None and len(profile.days) != DAYS_OF_WEEK:
+        message = f"{len(profile.days)} factors for {DAYS_OF_WEEK} days"
+        report.add("length_mismatch", message, f"{path}.days", "one factor for each day of the week, Monday first")
+
+
+def _check_weights(report: Report, weights: FloatArray, path: str) -> None:
+    # They are scaled to average 1, which needs a sum.
+    if not (weights.size and np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        report.add("out_of_range", "weights must be finite, not negative and not all 0", path)
+    elif weights.size not in (report.spec.grid.bins, *HOURS_OF_CLOCKS):
+        message = f"{weights.size:,} weights for {report.spec.grid.bins:,} bins"
+        report.add(
+            "length_mismatch", message, path, "one for each bin, 24 (a day by hours) or 168 (a week from Monday)"
+        )
 
 
 def _check_router(report: Report, node: RouterNode, path: str) -> None:
@@ -198,14 +213,28 @@ def _check_router(report: Report, node: RouterNode, path: str) -> None:
         place = f"{path}.routes[{index}]"
         if not route.classes and route.weight is None:
             report.add("missing_field", "a route needs classes or a weight", place)
-        if report.names.resolve(route.target) is None and not _SERIES_ID.fullmatch(route.target):
-            report.add("bad_value", f"{route.target!r} can not be the id of a series", f"{place}.target")
+        _check_target(report, route.target, f"{place}.target")
+        if route.classes and report.spec.classes is None:
+            message = "a route takes classes, and the model declares none"
+            report.add("unknown_class", message, f"{place}.classes", "declare them under classes at the root")
         for number, class_id in enumerate(route.classes):
             report.check_class(class_id, f"{place}.classes[{number}]")
             if class_id in taken:
                 message = f"the class {class_id!r} has a route already"
                 report.add("duplicate_class", message, f"{place}.classes[{number}]")
             taken.add(class_id)
+
+
+def _check_target(report: Report, target: str, path: str) -> None:
+    """A route leads to a series of its own, or to a declared one whose values it takes the place of."""
+    if not _SERIES_ID.fullmatch(target):
+        report.add("bad_value", f"{target!r} can not be the id of a series", path)
+        return
+    index, made = report.names.declared.get(target), report.names.series.get(target)
+    is_computed = index is not None and isinstance(report.spec.nodes[index], RouterNode | QueueNode)
+    if is_computed or (made is not None and made.role != "router_target"):
+        message = f"the series {target!r} is computed by another part of the model already"
+        report.add("duplicate_series", message, path, "route to a const or expr node, or to a new series")
 
 
 def _check_queue(report: Report, node: QueueNode, path: str) -> None:
@@ -218,7 +247,7 @@ def _check_queue(report: Report, node: QueueNode, path: str) -> None:
 
 def _check_clashes(report: Report) -> None:
     for clash in report.names.clashes:
-        field = "retryEcho" if clash.role == "retry_echo" else "queueDepth"
+        field = CLASH_FIELDS[clash.role]
         stations = report.spec.topology.nodes if report.spec.topology else ()
         message = f"the series {clash.name!r} would belong to {stations[clash.other_index].id!r} and to this node"
         path = f"$.topology.nodes[{clash.node_index}].semantics.{field}"
@@ -238,8 +267,7 @@ def _check_traffic(report: Report) -> None:
     declares = report.spec.classes is not None
     for index, arrival in enumerate(report.spec.traffic.arrivals):
         path = f"$.traffic.arrivals[{index}]"
-        if arrival.node_id not in report.names.declared:
-            report.unknown_series(arrival.node_id, f"{path}.nodeId")
+        _check_arrival(report, arrival, path)
         if arrival.class_id is None and declares:
             report.add("missing_field", "the field 'classId' is missing; the model has classes", path)
         elif arrival.class_id is not None and not declares:
@@ -247,6 +275,27 @@ def _check_traffic(report: Report) -> None:
             report.add("unknown_class", message, f"{path}.classId", "declare it under classes at the root")
         else:
             report.check_class(arrival.class_id, f"{path}.classId")
+
+
+def _check_arrival(report: Report, arrival: TrafficArrival, path: str) -> None:
+    """Check what arrives where: at a declared series by share, else as a new series, which needs a rate."""
+    pattern, name = arrival.pattern, arrival.node_id
+    for field, rate in (("ratePerBin", pattern.rate_per_bin), ("rate", pattern.rate)):
+        if rate is not None and not 0.0 <= rate < math.inf:
+            report.add("out_of_range", f"a rate must be at least 0, not {rate:g}", f"{path}.pattern.{field}")
+    if name in report.names.declared:
+        if isinstance(report.spec.nodes[report.names.declared[name]], RouterNode | QueueNode):
+            message = f"{name!r} is no input: what it holds follows from other series"
+            report.add("bad_value", message, f"{path}.nodeId", "name the const, pmf or expr node that feeds it")
+        return
+    made = report.names.series.get(name)
+    if made is not None and made.role != "traffic":
+        message = f"the series {name!r} is made by another part of the model already"
+        report.add("duplicate_series", message, f"{path}.nodeId", "give what arrives a name of its own")
+    elif pattern.rate_per_bin is None and pattern.rate is None:
+        # Only here is such a name a fault: with a rate it is that of the series to generate.
+        hint = report.like(name, report.names.declared) or "declare the node, or give ratePerBin to generate arrivals"
+        report.unknown_series(name, f"{path}.nodeId", hint=hint)
 
 
 def _check_outputs(report: Report) -> None:

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from flowtime.model.bindings import bound_references
-from flowtime.model.naming import NodeSeries, computes_served, has_buffer, split_endpoint
+from flowtime.model.naming import (
+    NO_OVERFLOW_TARGET,
+    NodeSeries,
+    computes_served,
+    has_buffer,
+    is_limited,
+    is_sink,
+    split_endpoint,
+    split_reference,
+)
 from flowtime.model.report import Report
-from flowtime.model.spec import Semantics, Topology, TopologyNode
+from flowtime.model.spec import QueueNode, Semantics, Topology, TopologyNode
 
-__all__ = ["check_topology"]
+__all__ = ["CLASH_FIELDS", "MOST_ATTEMPTS", "check_topology"]
 
-_NO_OVERFLOW_TARGET = "loss"
+# Each attempt is followed through the plan on its own, so that there can not be any number of them.
+MOST_ATTEMPTS = 32
+
+# The field in which an author gives a series its name, by the part that it plays.
+CLASH_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "queue": "queueDepth",
+        "retry_echo": "retryEcho",
+        "attempts": "attempts",
+        "exhausted_failures": "exhaustedFailures",
+        "retry_budget_remaining": "retryBudgetRemaining",
+    }
+)
 
 
 def check_topology(report: Report) -> None:
@@ -27,6 +50,7 @@ def check_topology(report: Report) -> None:
         path = f"$.topology.nodes[{index}]"
         _check_semantics(report, node, own, path)
         _check_controls(report, node, own, path)
+        _check_retries(report, node, own, path)
         for place, constraint in enumerate(node.constraints):
             report.check_known(constraint, constraints, f"{path}.constraints[{place}]", "constraint")
     _check_edges(report, topology)
@@ -59,6 +83,43 @@ def _check_controls(report: Report, node: TopologyNode, own: NodeSeries, path: s
     if node.dispatch_schedule is not None:
         place = f"{path}.dispatchSchedule.capacitySeries"
         report.check_reference(node.dispatch_schedule.capacity_series, place, own.queue)
+    if is_sink(node) and (node.dispatch_schedule is not None or node.constraints):
+        field = "dispatchSchedule" if node.dispatch_schedule is not None else "constraints"
+        report.add("bad_value", "a sink takes all that arrives: nothing holds it back", f"{path}.{field}")
+    field = "wipLimit" if node.wip_limit is not None else "wipLimitSeries"
+    if is_limited(node) and not _has_computed_queue(report, node, own):
+        hint = "limit a serviceWithBuffer, queue or dlq whose depth is computed"
+        report.add("bad_value", "work in progress is limited, and no queue of this node can be", f"{path}.{field}", hint)
+
+
+def _has_computed_queue(report: Report, node: TopologyNode, own: NodeSeries) -> bool:
+    if not has_buffer(node):
+        return False
+    named = split_reference(node.semantics.queue_depth or "").id
+    index = report.names.declared.get(named or "")
+    is_queue = index is not None and isinstance(report.spec.nodes[index], QueueNode)
+    return own.queue is not None or own.served is not None or is_queue
+
+
+def _check_retries(report: Report, node: TopologyNode, own: NodeSeries, path: str) -> None:
+    """What an author leaves to the engine needs what it is computed from; else the name is a slip."""
+    semantics = node.semantics
+    computed = {
+        "retryEcho": (own.retry_echo, semantics.failures or semantics.errors, "failures or errors"),
+        "attempts": (own.attempts, semantics.failures or semantics.errors, "failures or errors"),
+        "exhaustedFailures": (own.exhausted_failures, semantics.failures or semantics.errors, "failures or errors"),
+        "retryBudgetRemaining": (own.retry_budget_remaining, semantics.retry_budget, "retryBudget"),
+    }
+    for field, (name, source, needed) in computed.items():
+        if name is not None and source is None:
+            hint = report.like(name, report.names.declared) or f"declare it, or bind {needed} to have it computed"
+            report.unknown_series(name, f"{path}.semantics.{field}", hint=hint)
+    if any(name for name, _, _ in computed.values()) and (semantics.max_attempts or 0) > MOST_ATTEMPTS:
+        message = f"maxAttempts is {semantics.max_attempts}; attempts are followed up to {MOST_ATTEMPTS}"
+        report.add("out_of_range", message, f"{path}.semantics.maxAttempts")
+    if isinstance(semantics.retry_budget, float | int) and not 0.0 <= semantics.retry_budget < math.inf:
+        message = f"retryBudget is {semantics.retry_budget:g}; it must be a number of at least 0"
+        report.add("out_of_range", message, f"{path}.semantics.retryBudget")
 
 
 def _check_edges(report: Report, topology: Topology) -> None:
@@ -78,6 +139,11 @@ def _check_constraints(report: Report, topology: Topology) -> None:
         report.check_reference(semantics.served, f"{path}.served", files=True)
         report.check_reference(semantics.errors, f"{path}.errors", files=True)
         report.check_reference(semantics.latency_minutes, f"{path}.latencyMinutes", files=True)
+        held = {node.id for node in topology.nodes if constraint.id in node.constraints}
+        for place, name in enumerate(constraint.priorities):
+            where = f"$.topology.constraints[{index}].priorities[{place}]"
+            if report.check_known(name, {node.id for node in topology.nodes}, where, "topology node") and name not in held:
+                report.add("bad_value", f"{name!r} does not share {constraint.id!r}", where)
 
 
 def _check_overflow(report: Report, topology: Topology) -> None:
@@ -85,7 +151,7 @@ def _check_overflow(report: Report, topology: Topology) -> None:
     index_of = {node.id: index for index, node in enumerate(topology.nodes)}
     target: dict[str, str] = {}
     for index, node in enumerate(topology.nodes):
-        if node.wip_overflow is None or node.wip_overflow == _NO_OVERFLOW_TARGET:
+        if node.wip_overflow is None or node.wip_overflow == NO_OVERFLOW_TARGET:
             continue
         path = f"$.topology.nodes[{index}].wipOverflow"
         if report.check_known(node.wip_overflow, index_of, path, "topology node"):

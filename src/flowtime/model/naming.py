@@ -11,23 +11,29 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from flowtime.model.spec import ModelSpec, RouterNode, TopologyNode
 
 __all__ = [
+    "ALL_CLASSES",
     "BUFFER_KINDS",
+    "NO_OVERFLOW_TARGET",
     "Clash",
+    "ConstraintSeries",
     "NodeSeries",
     "SeriesReference",
     "SeriesRole",
     "Synthesized",
     "SynthesizedSeries",
     "alias_snake",
+    "base_name",
     "computes_served",
     "has_buffer",
+    "is_limited",
     "is_sink",
     "resolve_reference",
+    "sends_overflow",
     "snake",
     "split_endpoint",
     "split_reference",
@@ -35,8 +41,38 @@ __all__ = [
 ]
 
 BUFFER_KINDS = frozenset({"serviceWithBuffer", "queue", "dlq"})
+# What stands for all classes together where a class is asked for.
+ALL_CLASSES: Final = frozenset({"*", "DEFAULT"})
+# Where overflow goes when it goes nowhere.
+NO_OVERFLOW_TARGET: Final = "loss"
 
-SeriesRole: TypeAlias = Literal["queue", "served", "loss", "overflow", "gated_outflow", "retry_echo", "router_target"]
+SeriesRole: TypeAlias = Literal[
+    "queue",
+    "served",
+    "loss",
+    "overflow",
+    "gated_outflow",
+    "inflow",
+    "shortfall",
+    "retry_echo",
+    "attempts",
+    "exhausted_failures",
+    "retry_budget_remaining",
+    "router_target",
+    "traffic",
+    "demand",
+    "granted",
+    "status",
+]
+# What a topology node may name itself and leave to the engine: the field, and the part that it plays.
+_GIVEN_ROLES: Final[tuple[tuple[str, SeriesRole], ...]] = (
+    ("retry_echo", "retry_echo"),
+    ("attempts", "attempts"),
+    ("exhausted_failures", "exhausted_failures"),
+    ("retry_budget_remaining", "retry_budget_remaining"),
+)
+
+_RETRY_ROLES: Final = frozenset(role for _, role in _GIVEN_ROLES)
 
 _SERIES_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_]")
@@ -83,6 +119,11 @@ def split_reference(text: str) -> SeriesReference:
     return SeriesReference(base.strip(), class_id.strip() if at else None)
 
 
+def base_name(name: str | None) -> str | None:
+    """Return the series of which ``name@class`` is a part; any other name is its own."""
+    return None if name is None else name.partition("@")[0]
+
+
 def split_endpoint(text: str, node_ids: Iterable[str]) -> tuple[str, str | None] | None:
     """Take an edge's ``node`` or ``node:port`` apart; None where no such topology node exists.
 
@@ -103,16 +144,31 @@ class NodeSeries(NamedTuple):
     loss: str | None = None
     overflow: str | None = None
     gated_outflow: str | None = None
+    inflow: str | None = None
+    shortfall: str | None = None
     retry_echo: str | None = None
+    attempts: str | None = None
+    exhausted_failures: str | None = None
+    retry_budget_remaining: str | None = None
+
+
+class ConstraintSeries(NamedTuple):
+    """The series that a shared constraint implies; None where no node is held to it."""
+
+    demand: str | None = None
+    granted: str | None = None
+    shortfall: str | None = None
+    status: str | None = None
 
 
 class SynthesizedSeries(NamedTuple):
-    """One implied series: its part, and the index of its topology node (of its ``nodes[]`` router
-    for ``router_target``)."""
+    """One implied series: its part, and the index of what it belongs to: a topology node, the ``nodes[]``
+    router of a ``router_target``, the arrival of ``traffic``, or (``is_constraint``) a shared constraint."""
 
     name: str
     role: SeriesRole
     node_index: int
+    is_constraint: bool = False
 
 
 class Clash(NamedTuple):
@@ -138,6 +194,7 @@ class Synthesized:
     series: Mapping[str, SynthesizedSeries]
     aliases: Mapping[str, str]
     clashes: tuple[Clash, ...] = ()
+    constraints: tuple[ConstraintSeries, ...] = ()
 
     def resolve(self, name: str) -> str | None:
         """Return the series that a bare id means, or None."""
@@ -188,7 +245,7 @@ def computes_served(node: TopologyNode) -> bool:
 def synthesized(spec: ModelSpec) -> Synthesized:
     """Name every series that the model implies.
 
-    Names that the author gave (an undeclared ``queueDepth``, ``retryEcho`` or router target) are taken
+    Names that the author gave (an undeclared ``queueDepth``, router target or generated arrival) are taken
     first; a made-up one takes the first free of name, name_1, name_2.  Pure: the same spec gives the
     same names.
     """
@@ -202,9 +259,24 @@ def synthesized(spec: ModelSpec) -> Synthesized:
     for index, node in enumerate(spec.nodes):
         if isinstance(node, RouterNode):
             namer.take_targets(index, node)
+    for index, arrival in enumerate(spec.traffic.arrivals if spec.traffic else ()):
+        namer.take_traffic(index, arrival.node_id)
+    overflown = {node.wip_overflow for node in topology if sends_overflow(node)}
     for index, station in enumerate(topology):
-        namer.take_implied(index, station)
-    return namer.result(len(topology))
+        namer.take_implied(index, station, station.id in overflown)
+    used = {name for station in topology for name in station.constraints}
+    for index, constraint in enumerate(spec.topology.constraints if spec.topology else ()):
+        if constraint.id in used:
+            namer.take_constraint(index, constraint.id)
+    # Last, since these may also refer to what another node implies.
+    for index, station in enumerate(topology):
+        namer.take_retries(index, station)
+    return namer.result(len(topology), len(spec.topology.constraints) if spec.topology else 0)
+
+
+def sends_overflow(node: TopologyNode) -> bool:
+    """Whether what does not fit into the node goes to another one."""
+    return node.wip_overflow not in (None, NO_OVERFLOW_TARGET) and (_turns_away(node) or is_limited(node))
 
 
 def _implied_roles(node: TopologyNode) -> Iterator[SeriesRole]:
@@ -216,12 +288,15 @@ def _implied_roles(node: TopologyNode) -> Iterator[SeriesRole]:
         yield "queue"
     if computed:
         yield "served"
-    if computed and buffered and node.semantics.errors is not None:
+    loses = bool(node.constraints) and node.constraint_excess == "loss"
+    if buffered and (loses or (computed and node.semantics.errors is not None)):
         yield "loss"
-    if _turns_away(node) or (buffered and _is_limited(node)):
+    if _turns_away(node) or (buffered and is_limited(node)):
         yield "overflow"
-    if buffered and node.dispatch_schedule is not None:
+    if node.dispatch_schedule is not None and not computed:
         yield "gated_outflow"
+    if node.constraints:
+        yield "shortfall"
 
 
 def _turns_away(node: TopologyNode) -> bool:
@@ -229,7 +304,8 @@ def _turns_away(node: TopologyNode) -> bool:
     return computes_served(node) and node.kind == "service" and not is_sink(node)
 
 
-def _is_limited(node: TopologyNode) -> bool:
+def is_limited(node: TopologyNode) -> bool:
+    """Whether the work that can wait at the node is limited."""
     return node.wip_limit is not None or node.wip_limit_series is not None
 
 
@@ -240,17 +316,27 @@ class _Namer:
         self._declared = declared
         self._series: dict[str, SynthesizedSeries] = {}
         self._by_node: dict[tuple[int, str], str] = {}
+        self._by_constraint: dict[int, ConstraintSeries] = {}
         self._aliases: dict[str, str] = {}
         self._clashes: list[Clash] = []
 
     def take_given(self, index: int, node: TopologyNode) -> None:
-        """Take the undeclared names that the author gave to a queue or an echo."""
+        """Take the undeclared name that the author gave to a queue."""
         if has_buffer(node) and node.semantics.queue_depth is not None:
             self._give(index, "queue", node.semantics.queue_depth)
-        if node.semantics.retry_echo is not None:
-            self._give(index, "retry_echo", node.semantics.retry_echo)
 
-    def _give(self, index: int, role: Literal["queue", "retry_echo"], text: str) -> None:
+    def take_retries(self, index: int, node: TopologyNode) -> None:
+        """Take the names that the author gave to series of retries and that nothing else of the model has."""
+        for field, role in _GIVEN_ROLES:
+            text = getattr(node.semantics, field)
+            name = None if text is None else split_reference(text).id
+            if name is None or name in self._aliases:
+                continue
+            made = self._series.get(name)
+            if made is None or made.role in _RETRY_ROLES:
+                self._give(index, role, text)
+
+    def _give(self, index: int, role: SeriesRole, text: str) -> None:
         name = split_reference(text).id
         if name is None or name == "self" or name in self._declared or not _SERIES_ID.fullmatch(name):
             return
@@ -268,25 +354,38 @@ class _Namer:
             if name not in self._declared and name not in self._series and _SERIES_ID.fullmatch(name):
                 self._series[name] = SynthesizedSeries(name, "router_target", index)
 
-    def take_implied(self, index: int, node: TopologyNode) -> None:
+    def take_traffic(self, index: int, name: str) -> None:
+        """Take the undeclared name of a series that traffic generates; classes at one name share it."""
+        if name not in self._declared and name not in self._series and _SERIES_ID.fullmatch(name):
+            self._series[name] = SynthesizedSeries(name, "traffic", index)
+
+    def take_implied(self, index: int, node: TopologyNode, receives_overflow: bool) -> None:
         """Make up the names of what the node computes beyond what is bound."""
+        if receives_overflow:
+            self._by_node[index, "inflow"] = self._make(index, node.id, "inflow")
         for role in _implied_roles(node):
             name = self._make(index, node.id, role)
+            self._by_node[index, role] = name
             if role == "queue":
                 self._aliases.setdefault(f"{alias_snake(node.id)}_queue", name)
 
-    def _make(self, index: int, node_id: str, role: SeriesRole) -> str:
+    def take_constraint(self, index: int, constraint_id: str) -> None:
+        """Make up the names of what a shared constraint tells."""
+        roles: tuple[SeriesRole, ...] = ("demand", "granted", "shortfall", "status")
+        made = (self._make(index, constraint_id, role, is_constraint=True) for role in roles)
+        self._by_constraint[index] = ConstraintSeries(*made)
+
+    def _make(self, index: int, node_id: str, role: SeriesRole, *, is_constraint: bool = False) -> str:
         base = f"{snake(node_id)}_{role}"
         name, number = base, 0
         while name in self._declared or name in self._series:
             number += 1
             name = f"{base}_{number}"
-        self._series[name] = SynthesizedSeries(name, role, index)
-        self._by_node[index, role] = name
+        self._series[name] = SynthesizedSeries(name, role, index, is_constraint)
         return name
 
-    def result(self, count: int) -> Synthesized:
-        """Return the names of ``count`` topology nodes."""
+    def result(self, count: int, constraints: int) -> Synthesized:
+        """Return the names of ``count`` topology nodes and as many shared ``constraints``."""
         taken = self._by_node
         nodes = tuple(NodeSeries(*(taken.get((index, role)) for role in NodeSeries._fields)) for index in range(count))
         aliases = {
@@ -294,4 +393,5 @@ class _Namer:
             for alias, name in self._aliases.items()
             if alias not in self._declared and alias not in self._series
         }
-        return Synthesized(self._declared, nodes, self._series, aliases, tuple(self._clashes))
+        shared = tuple(self._by_constraint.get(index, ConstraintSeries()) for index in range(constraints))
+        return Synthesized(self._declared, nodes, self._series, aliases, tuple(self._clashes), shared)

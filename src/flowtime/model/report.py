@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from flowtime.errors import Fault
-from flowtime.model.naming import Synthesized, resolve_reference, split_reference
+from flowtime.model.naming import ALL_CLASSES, Synthesized, resolve_reference, split_reference
 from flowtime.model.place import Places
 from flowtime.model.spec import ModelSpec
 
@@ -15,8 +15,6 @@ __all__ = ["Report"]
 
 # A hundred wrong references in a large model mean one thing; looking for a like name takes milliseconds each.
 _MOST_LIKE_NAMES = 20
-
-_ALL_CLASSES = frozenset({"*", "DEFAULT"})
 
 
 @dataclass
@@ -73,7 +71,7 @@ class Report:
 
     def check_class(self, class_id: str | None, path: str) -> None:
         """Check that a class is declared, where the model declares any."""
-        if class_id is None or class_id in _ALL_CLASSES or self.spec.classes is None:
+        if class_id is None or class_id in ALL_CLASSES or self.spec.classes is None:
             return
         known = [declared.id for declared in self.spec.classes]
         if class_id not in known:

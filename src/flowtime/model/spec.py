@@ -73,6 +73,7 @@ Reference = Annotated[
 Bins = Annotated[int, Meta(ge=1, le=10_000_000)]
 BinSize = Annotated[int, Meta(ge=1, le=1000)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Factor = Annotated[float, Meta(ge=0.0)]
 Seed = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 BinUnit = Literal["seconds", "minutes", "hours", "days", "weeks"]
 
@@ -98,12 +99,17 @@ SeriesValues: TypeAlias = FloatArray | float | SeriesFile
 
 
 class DispatchSchedule(Wire, frozen=True, kw_only=True):
-    """When a gate opens: every ``period_bins`` bins from ``phase_offset``."""
+    """When a gate opens: every ``period_bins`` bins from ``phase_offset``.
+
+    With ``accumulate`` what the closed gate (and ``capacity_series``) held back is let through at the next
+    opening; without it only the amount of the open bin itself is.
+    """
 
     period_bins: Annotated[int, Meta(ge=1)]
     kind: Literal["time-based"] = "time-based"
     phase_offset: int = 0
     capacity_series: Reference | None = None
+    accumulate: bool = False
 
 
 class ConstNode(Wire, frozen=True, kw_only=True, tag="const", tag_field="kind"):
@@ -131,11 +137,16 @@ class PmfSpec(Wire, frozen=True, kw_only=True):
 
 
 class ProfileSpec(Wire, frozen=True, kw_only=True):
-    """A shape over the horizon that a pmf's mean is multiplied by."""
+    """A shape over the horizon that a pmf is multiplied by.
+
+    ``weights`` of kind inline are one a bin, 24 (the hours of a day) or 168 (the hours of a week from Monday);
+    ``days`` are seven factors, Monday first.
+    """
 
     kind: Literal["builtin", "inline"] = "builtin"
     name: str | None = None
     weights: FloatArray | None = None
+    days: tuple[Factor, ...] | None = None
 
 
 class PmfNode(Wire, frozen=True, kw_only=True, tag="pmf", tag_field="kind"):
@@ -196,6 +207,7 @@ class Semantics(Wire, frozen=True, kw_only=True):
     exhausted_failures: Reference | None = None
     retry_echo: Reference | None = None
     retry_kernel: tuple[float, ...] | None = None
+    retry_budget: float | Reference | None = None
     retry_budget_remaining: Reference | None = None
     external_demand: Reference | None = None
     queue_depth: Reference | None = None
@@ -234,6 +246,7 @@ class TopologyNode(Wire, frozen=True, kw_only=True):
     group: str | None = None
     ui: UiHints | None = None
     constraints: tuple[str, ...] = ()
+    constraint_excess: Literal["queue", "loss"] = "queue"
     initial_condition: InitialCondition | None = None
     dispatch_schedule: DispatchSchedule | None = None
     wip_limit: Annotated[float, Meta(ge=0.0)] | None = None
@@ -264,10 +277,13 @@ class ConstraintSemantics(Wire, frozen=True, kw_only=True):
 
 
 class ConstraintSpec(Wire, frozen=True, kw_only=True):
-    """A capacity that several nodes share."""
+    """A capacity that several nodes share: in proportion to demand, by priority (the topology nodes in
+    ``priorities`` first, then the others in the order of the file), or max-min fair."""
 
     id: Annotated[str, Meta(min_length=1)]
     semantics: ConstraintSemantics
+    allocation: Literal["proportional", "priority", "maxMin"] = "proportional"
+    priorities: tuple[str, ...] = ()
 
 
 class Topology(Wire, frozen=True, kw_only=True):
@@ -292,6 +308,11 @@ class ArrivalPattern(Wire, frozen=True, kw_only=True):
     kind: Literal["constant", "poisson"]
     rate_per_bin: float | None = None
     rate: float | None = None
+
+    def rate_or(self, default: float) -> float:
+        """The rate per bin, under either of its names."""
+        given = self.rate if self.rate_per_bin is None else self.rate_per_bin
+        return default if given is None else given
 
 
 class TrafficArrival(Wire, frozen=True, kw_only=True):

@@ -1,0 +1,143 @@
+"""Which series have classes, and at which node a series without any of its own gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from flowtime.engine.stations import Station
+from flowtime.model import Model
+from flowtime.model.expression import Binary, Call, Expression, Name, Unary, references
+from flowtime.model.naming import base_name, resolve_reference, sends_overflow
+from flowtime.model.spec import ExprNode, QueueNode, RouterNode
+
+__all__ = ["ClassReach", "find_classed"]
+
+# What the result of a function is made of: the arguments whose classes it has.
+_CLASSED_BY: Mapping[str, slice] = MappingProxyType(
+    {"MIN": slice(None), "MAX": slice(None), "CLAMP": slice(None), "IF": slice(1, 3), "STEP": slice(0), "PULSE": slice(0)}
+)
+_WITHOUT = frozenset({"<", "<=", ">", ">=", "==", "!=", "AND", "OR"})
+
+
+@dataclass(frozen=True)
+class ClassReach:
+    """``classed`` names every series that has classes; ``heirs`` maps those that take them from the work at a
+    node, as nothing else gives them any, to the index of that node."""
+
+    classed: frozenset[str] = frozenset()
+    heirs: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Rule(NamedTuple):
+    """Names that are classed as soon as the test says so; it looks at ``sources`` only."""
+
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    holds: Callable[[set[str]], bool]
+
+
+def find_classed(model: Model, nodes: Sequence[Station], replaced: Iterable[str]) -> ClassReach:
+    """Follow the classes from where traffic declares them to all that they reach, in the same bin or later.
+
+    ``replaced`` are declared series whose own expression means nothing.
+    """
+    if model.spec.classes is None or model.spec.traffic is None:
+        return ClassReach()
+    seeds = [arrival.node_id for arrival in model.spec.traffic.arrivals]
+    reach = _Reach([*_of_nodes(model, set(seeds) | set(replaced)), *_of_stations(model, nodes)])
+    reach.spread(seeds)
+    heirs: dict[str, int] = {}
+    for station in nodes:
+        for role in ("served", "errors"):
+            name = station.bound(role)
+            if name is not None and name not in reach.classed and station.inflow in reach.classed:
+                heirs[name] = station.index
+                reach.spread([name])
+    return ClassReach(frozenset(reach.classed), MappingProxyType(heirs))
+
+
+class _Reach:
+    """The names found so far, and the rules that wait for others."""
+
+    def __init__(self, rules: Iterable[_Rule]) -> None:
+        self.classed: set[str] = set()
+        self._waiting: dict[str, list[_Rule]] = {}
+        for rule in rules:
+            for source in dict.fromkeys(rule.sources):
+                self._waiting.setdefault(source, []).append(rule)
+
+    def spread(self, names: Iterable[str]) -> None:
+        """Add names and all that follows from them."""
+        fresh = [name for name in names if name not in self.classed]
+        while fresh:
+            name = fresh.pop()
+            if name in self.classed:
+                continue
+            self.classed.add(name)
+            for rule in self._waiting.get(name, ()):
+                if rule.holds(self.classed):
+                    fresh.extend(rule.names)
+
+
+def _of_nodes(model: Model, given: set[str]) -> Iterator[_Rule]:
+    for node in model.spec.nodes:
+        if isinstance(node, RouterNode):
+            yield _any((node.id, *(route.target for route in node.routes)), (_series(model, node.inputs.queue),))
+        elif isinstance(node, QueueNode):
+            yield _any((node.id,), (_series(model, node.inflow),))
+        elif isinstance(node, ExprNode) and node.id not in given:
+            tree = model.expressions[node.id]
+            sources = tuple(_series(model, reference.id) for reference in references(tree))
+            yield _Rule((node.id,), sources, _expression_rule(model, tree))
+
+
+def _expression_rule(model: Model, tree: Expression) -> Callable[[set[str]], bool]:
+    return lambda classed: _is_classed(model, tree, classed)
+
+
+def _any(names: tuple[str, ...], sources: tuple[str, ...]) -> _Rule:
+    return _Rule(names, sources, lambda classed: not classed.isdisjoint(sources))
+
+
+def _series(model: Model, text: str) -> str:
+    found = resolve_reference(text, model.names)
+    return text if found is None or found.id is None else found.id
+
+
+def _of_stations(model: Model, nodes: Sequence[Station]) -> Iterator[_Rule]:
+    senders: dict[str, list[str]] = {}
+    for station in nodes:
+        if sends_overflow(station.node) and station.made.overflow is not None:
+            senders.setdefault(station.node.wip_overflow or "", []).append(station.made.overflow)
+    for station in nodes:
+        arrivals, made = station.series.get("arrivals"), station.made
+        sources = tuple(filter(None, (base_name(arrivals), *senders.get(station.id, ()))))
+        own = (made.queue, made.served, made.loss, made.overflow, made.gated_outflow, made.inflow)
+        yield _any(tuple(filter(None, (*own, station.inflow))), sources)
+        failed = next((base_name(station.series[role]) for role in ("failures", "errors") if role in station.series), None)
+        retried = tuple(filter(None, (made.retry_echo, made.attempts, made.exhausted_failures)))
+        if failed is not None and retried:
+            yield _any(retried, (failed,))
+
+
+def _is_classed(model: Model, tree: Expression, classed: set[str]) -> bool:
+    # A stack: chains of operators are as deep as they are long.
+    stack = [tree]
+    while stack:
+        match stack.pop():
+            case Name(id=name) if _series(model, name) in classed:
+                return True
+            case Unary(operator="-", operand=operand):
+                stack.append(operand)
+            case Binary(operator="/", left=left):
+                stack.append(left)
+            case Binary(operator=operator, left=left, right=right) if operator not in _WITHOUT:
+                stack += (left, right)
+            case Call(function=function, arguments=arguments):
+                stack += arguments[_CLASSED_BY.get(function, slice(0, 1))]
+            case _:
+                continue
+    return False
