@@ -8,7 +8,7 @@ from flowtime.engine.ir import Operation
 from flowtime_kernels import opcodes as op
 from optables import BINARY, UNARY
 
-__all__ = ["OPERATIONS", "TIMED"]
+__all__ = ["OPERATIONS", "TAME", "TIMED"]
 
 NAMES = {code: name.lower() for name, code in vars(op).items() if name.isupper() and not name.endswith("_FIRST")}
 
@@ -33,6 +33,16 @@ FLOWS = (
     pytest.param(Operation(op.SERVE, (3, 4, 5), (2, 0, 1), params=(12.5,)), id="serve-initial-depth"),
     pytest.param(Operation(op.LINE, (3, 4, 5), (0, 1), length=1, params=(0.0,)), id="line"),
     pytest.param(Operation(op.LINE, (3, 4, 5), (0, 1), length=1, params=(12.5,)), id="line-initial-depth"),
+    pytest.param(Operation(op.GRANT, (3,), (0, 1, 2)), id="grant"),
+    pytest.param(Operation(op.BOUND_QUEUE, (3, 4), (0, 1, 2, 1), params=(12.5,)), id="bound-queue"),
+    pytest.param(Operation(op.BOUND_SERVE, (3, 4, 5, 6), (0, 1, 2, 0), params=(12.5,)), id="bound-serve"),
+    pytest.param(Operation(op.DEMAND, (3,), (0, 1, 2, 1), params=(12.5,), lag=1), id="demand"),
+)
+# What the plan gives only numbers of at least 0 to.
+TAME = (
+    pytest.param(Operation(op.MIX, (3, 4), (0, 1), params=(12.5,)), id="mix"),
+    pytest.param(Operation(op.LEVEL, (3,), (0, 1, 2, 1), length=3), id="level"),
+    pytest.param(Operation(op.LEVEL, (3,), (2, 0), length=1), id="level-of-one"),
 )
 # Powers are tested apart: plain Python has not C's.
 OPERATIONS = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import oracle_kernels as twins
 from flowtime.engine.ir import Operation
-from flowtime.engine.plan import pack_rows
+from flowtime.engine.plan import REMEMBERS, pack_rows
 from flowtime_kernels import opcodes as op
 from flowtime_kernels import table
 from oracle_metrics import ratio
@@ -27,6 +27,7 @@ __all__ = [
     "run_blocks",
     "run_lanes",
     "series",
+    "tame",
 ]
 
 Floats = NDArray[np.float64]
@@ -53,6 +54,7 @@ UNARY: Mapping[int, Callable[[float], float]] = {
     op.NOT: twins.logical_not,
     op.SAFE: twins.safe,
     op.POSITIVE_OR_ONE: lambda x: x if math.isfinite(x) and x > 0.0 else 1.0,
+    op.ALLOWANCE: twins.allowance,
 }
 BINARY: Mapping[int, Callable[[float, float], float]] = {
     op.ADD: lambda x, y: x + y,
@@ -72,6 +74,7 @@ BINARY: Mapping[int, Callable[[float, float], float]] = {
     op.OR: twins.logical_or,
     op.RATIO: ratio,
     op.PAIR_SUM: lambda x, y: y if math.isnan(x) else (x if math.isnan(y) else x + y),
+    op.CAPPED: twins.capped,
 }
 
 
@@ -79,6 +82,11 @@ def series(count: int, bins: int) -> Floats:
     """``count`` rows of special values, each begun elsewhere, so that all kinds of values meet."""
     values = np.resize(np.array(SPECIAL), bins)
     return np.array([np.roll(values, 5 * row) for row in range(count)])
+
+
+def tame(count: int, bins: int) -> Floats:
+    """``count`` rows of amounts as they are in a plan: known, and at least 0."""
+    return np.abs(np.where(np.isfinite(series(count, bins)), np.clip(series(count, bins), -50.0, 50.0), 4.0))
 
 
 def canonical(values: Floats) -> bytes:
@@ -114,8 +122,23 @@ def _results(operation: Operation, ins: list[list[float]], bins: int) -> list[li
         op.QUEUE: lambda: [twins.queue_recurrence(*ins, initial=first)],
         op.SERVE: lambda: list(twins.served_recurrence(*ins, initial=first)),
         op.LINE: lambda: line_recurrence(ins[0], ins[1], first),
+        op.GRANT: lambda: [[twins.proportional(*values) for values in zip(*ins, strict=True)]],
+        op.BOUND_QUEUE: lambda: _stock(twins.bound_queue_step, ins, first),
+        op.BOUND_SERVE: lambda: _stock(twins.bound_served_step, ins, first),
+        op.MIX: lambda: _stock(twins.mix_step, ins, first),
+        op.DEMAND: lambda: [twins.demand([first, *ins[0]], *ins[1:])],
+        op.LEVEL: lambda: [[twins.water_level(c, demands) for c, *demands in zip(*ins, strict=True)]],
     }
     return timed[code]()
+
+
+def _stock(step: Callable[..., tuple[float, ...]], ins: list[list[float]], depth: float) -> list[list[float]]:
+    """What a stock gives that goes on from its own last result, the last of those of a step."""
+    rows = []
+    for values in zip(*ins, strict=True):
+        rows.append(step(depth, *values))
+        depth = rows[-1][-1]
+    return _columns(rows)
 
 
 def _columns(rows: Sequence[Sequence[float]]) -> list[list[float]]:
@@ -161,7 +184,7 @@ def run_blocks(
     ]
     stride = [1] * given + [0] * single + [1] * (made + 1)
     layout = np.array([base, stride, [0] * len(base)], dtype=np.int64)
-    buffer = np.full(first_made + made * bins + 3 * block, UNWRITTEN)
+    buffer = np.full(first_made + made * bins + 4 * block, UNWRITTEN)
     buffer[: given * bins] = inputs.reshape(-1)
     buffer[given * bins : first_made] = scalars
     rows, params = pack_rows(operations, {column: column for column in range(len(base))})
@@ -193,9 +216,9 @@ def run_lanes(
     offsets = np.arange(total + 1) * ring * lanes
     rows_of_uniform = [*(-1 for _ in range(given)), *range(single), *(-1 for _ in range(made + 1))]
     rings = np.array([offsets, [ring - 1] * (total + 1), rows_of_uniform], dtype=np.int64)
-    buffer = np.full(total * ring * lanes + 3 * lanes, UNWRITTEN)
+    buffer = np.full(total * ring * lanes + 4 * lanes, UNWRITTEN)
     for operation in operations:
-        if operation.code >= op.FLOW_FIRST:
+        if operation.code in REMEMBERS and operation.code >= op.FLOW_FIRST:
             stock = operation.outs[-1]
             buffer[offsets[stock] : offsets[stock + 1]] = operation.params[0]
     loads = [Operation(op.LANE_LOAD, (column,), (column,), length=column) for column in range(given)]

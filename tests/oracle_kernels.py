@@ -10,10 +10,15 @@ from collections.abc import Sequence
 
 __all__ = [
     "absolute",
+    "allowance",
+    "bound_queue_step",
+    "bound_served_step",
+    "capped",
     "ceiling",
     "clamp",
     "convolve",
     "cumulative_sum",
+    "demand",
     "divide",
     "ema",
     "ema_step",
@@ -27,10 +32,13 @@ __all__ = [
     "logical_or",
     "maximum",
     "minimum",
+    "mix_step",
     "modulo",
     "natural_log",
     "not_equal",
+    "over_limit",
     "power",
+    "proportional",
     "pulse",
     "pulse_at",
     "queue_recurrence",
@@ -43,6 +51,7 @@ __all__ = [
     "shift",
     "square_root",
     "step",
+    "water_level",
 ]
 
 NAN = math.nan
@@ -277,6 +286,71 @@ def served_step(depth: float, arrivals: float, capacity: float, loss: float) -> 
     usable = capacity if capacity > 0.0 else 0.0  # NaN serves nothing, infinity serves all
     served = min(usable, available - lost)
     return served, lost, (available - lost) - served
+
+
+def allowance(capacity: float) -> float:
+    """What a capacity lets through: NaN and less than nothing let nothing through."""
+    return capacity if capacity > 0.0 else 0.0
+
+
+def capped(value: float, limit: float) -> float:
+    """No more than a limit that is a number; a negative one is 0."""
+    return min(value, max(0.0, limit)) if math.isfinite(limit) else value
+
+
+def proportional(demand: float, total: float, capacity: float) -> float:
+    """The part of a capacity that goes to one of several demands."""
+    if not capacity > 0.0 or not total > 0.0:
+        return 0.0
+    return demand if total <= capacity else capacity * demand / total
+
+
+def water_level(capacity: float, demands: Sequence[float]) -> float:
+    """Up to where demands are met: the smallest first, what each leaves over is for the rest."""
+    if not capacity > 0.0:
+        return 0.0
+    if sum(demands) <= capacity:
+        return math.inf
+    left = capacity
+    waiting = sorted(demands)
+    while waiting and waiting[0] <= left / len(waiting):
+        left -= waiting.pop(0)
+    return left / len(waiting)
+
+
+def over_limit(depth: float, limit: float) -> float:
+    """What does not fit."""
+    return max(0.0, depth - max(0.0, limit)) if math.isfinite(limit) else 0.0
+
+
+def bound_queue_step(depth: float, inflow: float, outflow: float, loss: float, limit: float) -> tuple[float, float]:
+    """Overflow and depth of a limited queue."""
+    full = queue_step(depth, inflow, outflow, loss)
+    over = over_limit(full, limit)
+    return over, full - over
+
+
+def bound_served_step(
+    depth: float, arrivals: float, capacity: float, loss: float, limit: float
+) -> tuple[float, float, float, float]:
+    """Served, lost, overflow and depth of a limited queue that serves what it can."""
+    served, lost, full = served_step(depth, arrivals, capacity, loss)
+    over = over_limit(full, limit)
+    return served, lost, over, full - over
+
+
+def mix_step(depth: float, inflow: float, keep: float) -> tuple[float, float]:
+    """What of one class is there, and what stays where all keep the same share."""
+    present = max(0.0, depth + safe(inflow))
+    return present, present * keep
+
+
+def demand(
+    before: Sequence[float], arrivals: Sequence[float], capacity: Sequence[float], loss: Sequence[float]
+) -> list[float]:
+    """What a queue of depth ``before`` each bin would serve."""
+    rows = zip(before, arrivals, capacity, loss, strict=False)
+    return [served_step(*row)[0] for row in rows]
 
 
 def served_recurrence(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +45,7 @@ class FakeInfo(NamedTuple):
     node: str | None
     role: str | None
     synthesized: bool
+    class_id: str | None = None
 
 
 class FakeWarning(Wire, kw_only=True):
@@ -78,6 +79,13 @@ class FakeResult(Mapping[str, NDArray[np.float64]]):
     def __len__(self) -> int:
         return len(self._arrays)
 
+    def values_of(self, name: str) -> NDArray[np.float64]:
+        """The numbers of a series."""
+        return self._arrays[name]
+
+    derived_series: tuple[str, ...] = ()
+    class_coverage = "missing"
+
     def describe(self, name: str) -> FakeInfo:
         """Say what a series is."""
         implied = name in self._implied
@@ -90,9 +98,11 @@ class FakeEngine:
 
     change: Callable[[dict[str, NDArray[np.float64]]], None] = lambda arrays: None
     evaluations: int = 0
+    seeds: list[int | None] = field(default_factory=list)
 
-    def compile(self, model: Model) -> FakeCompiled:
-        """Compile a model."""
+    def compile(self, model: Model, seed: int | None) -> FakeCompiled:
+        """Compile a model, and note the seed that it is to be drawn from."""
+        self.seeds.append(seed)
         return FakeCompiled(self, model)
 
 
@@ -102,6 +112,7 @@ class FakeCompiled:
 
     engine: FakeEngine
     model: Model
+    derived_series: tuple[str, ...] = ()
 
     def evaluate(self) -> FakeResult:
         """Evaluate it."""

@@ -103,9 +103,7 @@ def _run_bound(
         at3 = start[ops[j, table.OUT3]] + t0
         outs = (buf[at0 : at0 + n], buf[at1 : at1 + n], buf[at2 : at2 + n], buf[at3 : at3 + n])
         before = _before(ops[j, table.OUT3], start, t0, first, buf)
-        recurrences.bound_serve_block(
-            ins[0], ins[1], ins[2], ins[3], before, outs[0], outs[1], outs[2], outs[3]
-        )
+        recurrences.bound_serve_block(ins[0], ins[1], ins[2], ins[3], before, outs[0], outs[1], outs[2], outs[3])
     else:
         before = _before(ops[j, table.OUT1], start, t0, first, buf)
         pair = (buf[at0 : at0 + n], buf[at1 : at1 + n])

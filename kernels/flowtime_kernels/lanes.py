@@ -185,11 +185,8 @@ def _demand(buf: Row, depth: Offset, arrivals: Offset, capacity: Offset, loss: O
 
 @njit
 def _lane_value(column: int, rings: Indices, uniform: Grid, t: int, lane: int, buf: Row) -> float:
-    if rings[2, column] >= 0:
-        value = uniform[rings[2, column], t]
-    else:
-        value = buf[_at(column, rings, t) + np.uint64(lane)]
-    return value
+    source = rings[2, column]
+    return float(uniform[source, t] if source >= 0 else buf[_at(column, rings, t) + np.uint64(lane)])
 
 
 @njit
@@ -222,7 +219,9 @@ def _run_level(ops: Indices, j: int, rings: Indices, params: Row, uniform: Grid,
 
 
 @njit
-def _run_bound(ops: Indices, j: int, rings: Indices, params: Row, uniform: Grid, t: int, scratch: int, buf: Row) -> None:
+def _run_bound(
+    ops: Indices, j: int, rings: Indices, params: Row, uniform: Grid, t: int, scratch: int, buf: Row
+) -> None:
     code = ops[j, table.CODE]
     y = _operand(ops[j, table.IN1], rings, uniform, t, scratch + LANES, buf)
     z = _operand(ops[j, table.IN2], rings, uniform, t, scratch + 2 * LANES, buf)

@@ -11,6 +11,7 @@ from flowtime.bundle import Bundle, open_bundle
 from flowtime.engine import CompiledModel, Overrides, Result, Scenarios, Sweep, compile_model
 from flowtime.engine import evaluate_many as sweep_compiled
 from flowtime.model import Model, load_model
+from flowtime.model.randomness import sampling_seed
 from flowtime.templates import Rendered, Template, find_template
 
 __all__ = ["ModelLike", "compile", "evaluate", "evaluate_many", "open_run", "template"]
@@ -18,25 +19,39 @@ __all__ = ["ModelLike", "compile", "evaluate", "evaluate_many", "open_run", "tem
 ModelLike: TypeAlias = CompiledModel | Model | Rendered | str | os.PathLike[str]
 
 
-def compile(model: ModelLike, *, outputs: Sequence[str] | None = None) -> CompiledModel:
+def compile(model: ModelLike, *, outputs: Sequence[str] | None = None, seed: int | None = None) -> CompiledModel:
     """Compile a model, a rendered template or a model file once, to evaluate it many times.
 
-    ``outputs`` names the series and metrics to keep (all without it).  Raises ModelError for a file that
-    is no model, CompileError for what can not be evaluated.
+    ``outputs`` names the series and metrics to keep (all without it).  With a ``seed`` distributions and Poisson
+    arrivals are drawn, once; without it they enter as what they expect.  Raises ModelError for a file that is no
+    model, CompileError for what can not be evaluated, ParameterError for a seed out of bounds and for a model
+    that names a generator other than pcg32.
     """
     if isinstance(model, CompiledModel):
-        return model if outputs is None else compile_model(model.model, outputs=outputs)
+        if outputs is None and seed is None:
+            return model
+        # Other outputs of the same thing: what was drawn is drawn again.
+        seed = model.seed if seed is None else seed
+        model = model.model
     if isinstance(model, Rendered):
-        return compile_model(model.model, outputs=outputs)
-    return compile_model(model if isinstance(model, Model) else load_model(model), outputs=outputs)
+        model = model.model
+    model = model if isinstance(model, Model) else load_model(model)
+    return compile_model(model, outputs=outputs, seed=None if seed is None else sampling_seed(model.spec, seed))
 
 
-def evaluate(model: ModelLike, overrides: Overrides | None = None, *, outputs: Sequence[str] | None = None) -> Result:
+def evaluate(
+    model: ModelLike,
+    overrides: Overrides | None = None,
+    *,
+    outputs: Sequence[str] | None = None,
+    seed: int | None = None,
+) -> Result:
     """Compute what happens in every bin; a mapping of series names to float64 arrays (bins,).
 
-    ``overrides`` replaces inputs by a number, a ``Scale`` or a series for this evaluation.
+    ``overrides`` replaces inputs by a number, a ``Scale`` or a series for this evaluation; ``seed`` draws
+    what is random, as in ``compile``.
     """
-    return compile(model, outputs=outputs).evaluate(overrides)
+    return compile(model, outputs=outputs, seed=seed).evaluate(overrides)
 
 
 def evaluate_many(

@@ -8,8 +8,8 @@ import pytest
 from flowtime.engine.ir import Operation
 from flowtime_kernels import opcodes as op
 from kernelforms import FORMS, kernel_modules
-from opcases import OPERATIONS
-from optables import Floats, canonical, expected_columns, run_blocks, series
+from opcases import OPERATIONS, TAME
+from optables import Floats, canonical, expected_columns, run_blocks, series, tame
 
 BLOCKS = [pytest.param(n, id=f"blocks-of-{n}") for n in (1, 5, 17, 64)]
 WAYS = [pytest.param(False, id="by-operation"), pytest.param(True, id="by-bin")]
@@ -42,9 +42,18 @@ def test_operation_is_its_twin(operation: Operation, feedback: bool, form: str) 
     close(result, expected_columns([operation], inputs)[3:])
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("feedback", WAYS)
+@pytest.mark.parametrize("operation", TAME)
+def test_operation_on_known_amounts_is_its_twin(operation: Operation, feedback: bool, form: str) -> None:
+    inputs = tame(3, 17)
+    result = run_blocks(kernel_modules(form), [operation], inputs, block=5, feedback=feedback)
+    np.testing.assert_allclose(result, expected_columns([operation], inputs)[3:], rtol=1e-12)
+
+
 @pytest.mark.parametrize("feedback", WAYS)
 @pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("operation", [*OPERATIONS, *PULSES])
+@pytest.mark.parametrize("operation", [*OPERATIONS, *PULSES, *TAME])
 def test_blocks_do_not_change_a_byte(operation: Operation, block: int, feedback: bool) -> None:
     kernels, inputs = kernel_modules("compiled"), series(3, 17)
     whole = run_blocks(kernels, [operation], inputs, block=17)

@@ -8,8 +8,8 @@ import pytest
 from flowtime.engine.ir import Operation
 from flowtime_kernels import opcodes as op
 from kernelforms import kernel_modules
-from opcases import OPERATIONS
-from optables import Floats, canonical, expected_columns, run_blocks, run_lanes, series
+from opcases import OPERATIONS, TAME
+from optables import Floats, canonical, expected_columns, run_blocks, run_lanes, series, tame
 
 
 def scenarios(count: int, bins: int = 17) -> Floats:
@@ -24,6 +24,13 @@ def test_each_lane_is_its_scenario_alone(operation: Operation, count: int) -> No
     result = run_lanes(kernels, [operation], given)
     alone = np.array([run_blocks(kernels, [operation], inputs) for inputs in given])
     assert canonical(result) == canonical(alone)
+
+
+@pytest.mark.parametrize("operation", TAME)
+def test_each_lane_of_known_amounts_is_its_scenario_alone(operation: Operation) -> None:
+    kernels, given = kernel_modules("compiled"), np.array([np.roll(tame(3, 17), i, axis=1) for i in range(5)])
+    alone = np.array([run_blocks(kernels, [operation], inputs) for inputs in given])
+    assert canonical(run_lanes(kernels, [operation], given)) == canonical(alone)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -44,6 +51,9 @@ def test_plain_lanes_are_their_twin(operation: Operation) -> None:
         pytest.param(Operation(op.SERVE, (3, 4, 5), (0, 1, 2), params=(1.0,)), id="stock"),
         pytest.param(Operation(op.LINE, (3, 4, 5), (0, 1), length=1, params=(1.0,)), id="line"),
         pytest.param(Operation(op.SERVICE, (3, 4, 5), (0, 1, 2)), id="service"),
+        pytest.param(Operation(op.BOUND_SERVE, (3, 4, 5, 6), (0, 1, 2, 1), params=(1.0,)), id="limited-stock"),
+        pytest.param(Operation(op.BOUND_QUEUE, (3, 4), (0, 1, 2, 1), params=(1.0,)), id="limited-queue"),
+        pytest.param(Operation(op.DEMAND, (3,), (1, 0, 2, 2), params=(1.0,), lag=1), id="demand"),
     ],
 )
 def test_shared_series_are_spread_over_the_lanes(operation: Operation) -> None:
@@ -51,6 +61,14 @@ def test_shared_series_are_spread_over_the_lanes(operation: Operation) -> None:
     result = run_lanes(kernel_modules("compiled"), [operation], given, scalars=(2.0, 0.5))
     spread = [np.concatenate((inputs, np.full((1, 17), 2.0), np.full((1, 17), 0.5))) for inputs in given]
     np.testing.assert_array_equal(result, [expected_columns([operation], inputs)[3:] for inputs in spread])
+
+
+def test_a_level_is_found_among_shared_demands() -> None:
+    given = np.array([np.roll(tame(1, 17), i, axis=1) for i in range(3)])
+    operation = Operation(op.LEVEL, (3,), (1, 0, 2), length=2)
+    result = run_lanes(kernel_modules("compiled"), [operation], given, scalars=(2.0, 0.5))
+    spread = [np.concatenate((inputs, np.full((1, 17), 2.0), np.full((1, 17), 0.5))) for inputs in given]
+    np.testing.assert_allclose(result, [expected_columns([operation], inputs)[3:] for inputs in spread], rtol=1e-14)
 
 
 def test_a_line_leaves_out_the_available_work_that_nobody_reads() -> None:

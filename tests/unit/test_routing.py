@@ -65,7 +65,13 @@ def test_routers_may_follow_each_other_in_any_order() -> None:
 
 
 def test_a_declared_target_is_what_is_routed_there() -> None:
-    nodes = {"s": 10.0, "r": router("{target: t, weight: 1}", "{target: u, weight: 1}"), "t": "3", "u": 7.0, "d": "t + u"}
+    nodes = {
+        "s": 10.0,
+        "r": router("{target: t, weight: 1}", "{target: u, weight: 1}"),
+        "t": "3",
+        "u": 7.0,
+        "d": "t + u",
+    }
     check(nodes, [], {"t": [5, 5], "u": [5, 5], "d": [10, 10]})
     assert "u" not in compiled(2, nodes).parameters
 
@@ -86,7 +92,12 @@ def test_classes_at_one_node_split_it_by_rate_and_through_a_service() -> None:
     nodes = {"ingest": 10.0, "served": "MIN(ingest, 8)", "rate": 8.0}
     flows = [station("arrivals: ingest, served: served", kind="service", name="S")]
     root = traffic(arriving("ingest", 20, "A"), arriving("ingest", 5, "B"))
-    check(nodes, flows, {"ingest@A": [8], "ingest@B": [2], "served@A": [6.4], "served@B": [1.6], "served@C": [0]}, root=root)
+    check(
+        nodes,
+        flows,
+        {"ingest@A": [8], "ingest@B": [2], "served@A": [6.4], "served@B": [1.6], "served@C": [0]},
+        root=root,
+    )
 
 
 def test_generated_traffic_is_a_series_of_its_own() -> None:

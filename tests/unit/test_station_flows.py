@@ -9,12 +9,15 @@ import pytest
 from enginemodels import compiled, station
 from flowtime.errors import ModelError
 
+
 def series(bins: int, nodes: dict[str, Any], *stations: str, **options: Any) -> dict[str, list[float]]:
     """All series of a model."""
     return {name: values.tolist() for name, values in compiled(bins, nodes, *stations, **options).evaluate().items()}
 
 
-def check(bins: int, nodes: dict[str, Any], stations: list[str], expected: dict[str, list[float]], **options: Any) -> None:
+def check(
+    bins: int, nodes: dict[str, Any], stations: list[str], expected: dict[str, list[float]], **options: Any
+) -> None:
     """Compare some series of a model with what they should be."""
     found = series(bins, nodes, *stations, **options)
     assert {name: found[name] for name in expected} == {name: pytest.approx(v) for name, v in expected.items()}
@@ -146,8 +149,12 @@ def test_a_capacity_is_shared(allocation: str, served: list[float]) -> None:
     shared = sharing(allocation)
     found = series(1, NODES, *shared["stations"], constraints=shared["constraints"])
     assert [found[f"{name}_served"][0] for name in "abc"] == pytest.approx(served)
-    assert [found[f"{name}_shortfall"][0] for name in "abc"] == pytest.approx([10 - served[0], 4 - served[1], 6 - served[2]])
-    assert [found[f"pool_{role}"][0] for role in ("demand", "granted", "shortfall", "status")] == pytest.approx([20, 12, 8, 1])
+    assert [found[f"{name}_shortfall"][0] for name in "abc"] == pytest.approx(
+        [10 - served[0], 4 - served[1], 6 - served[2]]
+    )
+    assert [found[f"pool_{role}"][0] for role in ("demand", "granted", "shortfall", "status")] == pytest.approx(
+        [20, 12, 8, 1]
+    )
 
 
 def test_max_min_gives_what_small_demands_leave() -> None:
@@ -218,12 +225,20 @@ def test_an_input_that_is_held_back_can_be_overridden() -> None:
 @pytest.mark.parametrize(
     ("flow", "options", "code"),
     [
-        pytest.param(station("arrivals: a", kind="sink", rest=", constraints: [Pool]"), {}, "model.bad_value", id="sink"),
         pytest.param(
-            station("arrivals: a, capacity: a", kind="service", rest=", wipLimit: 3"), {}, "model.bad_value", id="no-queue"
+            station("arrivals: a", kind="sink", rest=", constraints: [Pool]"), {}, "model.bad_value", id="sink"
         ),
         pytest.param(
-            station("arrivals: a, served: a, queueDepth: b", rest=", wipLimit: 3"), {}, "model.bad_value", id="given-depth"
+            station("arrivals: a, capacity: a", kind="service", rest=", wipLimit: 3"),
+            {},
+            "model.bad_value",
+            id="no-queue",
+        ),
+        pytest.param(
+            station("arrivals: a, served: a, queueDepth: b", rest=", wipLimit: 3"),
+            {},
+            "model.bad_value",
+            id="given-depth",
         ),
     ],
 )

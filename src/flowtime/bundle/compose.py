@@ -10,7 +10,6 @@ import msgspec
 
 from flowtime import __version__
 from flowtime.bundle.documents import (
-    ClassCoverage,
     CsvFormat,
     FileEntry,
     Formats,
@@ -30,8 +29,9 @@ from flowtime.bundle.documents import (
 )
 from flowtime.bundle.hashes import Origin, RunHashes
 from flowtime.bundle.layout import MATRIX, PROVENANCE
-from flowtime.bundle.selection import SelectedSeries, component_id
+from flowtime.bundle.selection import DEFAULT_CLASS, SelectedSeries, component_id
 from flowtime.model import Model
+from flowtime.model.randomness import random_inputs
 from flowtime.model.spec import ModelSpec
 from flowtime.storage import StagedFile
 
@@ -50,9 +50,9 @@ __all__ = [
 ]
 
 GENERATOR = f"flowtime/{__version__}"
-_NOT_SAMPLED = (
-    "No random node was evaluated: every distribution enters as its expected value, so the seed changes no number."
-)
+_NOT_SAMPLED = "Nothing was drawn: every distribution enters as its expected value, so the seed changes no number."
+_NOTHING_RANDOM = "The run was to be sampled, and the model holds nothing random: the seed changes no number."
+_SAMPLED = "Each stream was drawn from the seed and its own name, one number for each bin."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,7 @@ def series_entries(
     entries = []
     for row, (series, digest) in enumerate(zip(selected, hashes, strict=True)):
         info = content.result.describe(series.name)
+        class_id = info.class_id or DEFAULT_CLASS
         entry = SeriesEntry(
             id=series.id,
             name=series.name,
@@ -90,6 +91,8 @@ def series_entries(
             row=row,
             unit=info.unit,
             component_id=component_id(series.name),
+            class_id=class_id,
+            class_kind="fallback" if class_id == DEFAULT_CLASS else "specific",
             node_id=info.node,
             role=info.role,
             synthesized=info.synthesized,
@@ -111,7 +114,7 @@ def index_file(content: BundleContent, entries: tuple[SeriesEntry, ...]) -> Inde
             csv=CsvFormat() if content.series_csv else None,
         ),
         classes=content.model.spec.classes or (),
-        class_coverage=_coverage(),
+        class_coverage=content.result.class_coverage,
     )
 
 
@@ -129,7 +132,7 @@ def run_file(content: BundleContent, entries: tuple[SeriesEntry, ...]) -> RunFil
         scenario_hash=content.hashes.scenario,
         grid=grid_entry(content.model.spec),
         created_utc=content.created_utc,
-        class_coverage=_coverage(),
+        class_coverage=content.result.class_coverage,
         warnings=tuple(_warning_entry(warning) for warning in content.result.warnings),
         series=tuple(RunSeries(id=entry.id, path=entry.path, unit=entry.unit) for entry in entries),
         classes=content.model.spec.classes or (),
@@ -177,7 +180,19 @@ def metadata_file(content: BundleContent) -> MetadataFile:
         has_telemetry_sources=bool(bindings),
         telemetry_sources=bindings,
         node_sources=sources,
-        randomness=Randomness(rng=content.rng, sampled_nodes=0, note=_NOT_SAMPLED),
+        randomness=_randomness(content),
+    )
+
+
+def _randomness(content: BundleContent) -> Randomness:
+    if content.rng is None or not content.rng.sampled:
+        return Randomness(rng=content.rng, sampled_nodes=0, note=_NOT_SAMPLED)
+    streams = random_inputs(content.model.spec)
+    return Randomness(
+        rng=content.rng,
+        sampled_nodes=len({stream.partition("@")[0] for stream in streams}),
+        sampled_streams=streams,
+        note=_SAMPLED if streams else _NOTHING_RANDOM,
     )
 
 
@@ -209,8 +224,3 @@ def _warning_entry(warning: object) -> WarningEntry:
 def _model_id(hashes: RunHashes) -> str:
     # From the model, not from the time as it used to be: the same model has one id.
     return "model_" + hashes.model.removeprefix("sha256:")[:16]
-
-
-def _coverage() -> ClassCoverage:
-    # Totals are all that this version computes; declared classes say what is missing.
-    return "missing"

@@ -62,22 +62,29 @@ class GridEntry(Wire, frozen=True, kw_only=True):
 
 
 class WarningEntry(Wire, frozen=True, kw_only=True):
-    """Something about the numbers that a person should know; ``bins`` are inclusive ranges."""
+    """Something about the numbers that a person should know; ``bins`` are inclusive ranges.
+
+    ``nodeId``, ``edgeId``, ``classId`` and ``constraintId`` say what it is about, as far as it is one thing.
+    """
 
     code: str
     message: str
     severity: Literal["info", "warning", "error"]
     node_id: str | None = None
+    edge_id: str | None = None
+    class_id: str | None = None
+    constraint_id: str | None = None
     bins: tuple[tuple[int, int], ...] = ()
     bin_count: Count = 0
     value: float | None = None
 
 
 class RngEntry(Wire, frozen=True, kw_only=True):
-    """The random source that was recorded with a run."""
+    """The random source that was recorded with a run; ``sampled`` says that inputs were drawn from it."""
 
     kind: Literal["pcg32", "mt19937", "xoshiro256"]
     seed: Seed
+    sampled: bool = False
 
 
 class RunSeries(Wire, frozen=True, kw_only=True):
@@ -205,10 +212,11 @@ class IndexFile(Wire, frozen=True, kw_only=True):
 
 
 class Randomness(Wire, frozen=True, kw_only=True):
-    """What the seed did."""
+    """What the seed did: how many nodes were drawn from it, and by which streams (``node`` or ``node@class``)."""
 
     rng: RngEntry | None
     sampled_nodes: Count
+    sampled_streams: tuple[str, ...] = ()
     note: str
 
 

@@ -37,7 +37,10 @@ class Origin:
 
 
 class RunHashes(NamedTuple):
-    """``model`` is the model's meaning, ``scenario`` that and the seed, ``input`` the whole request."""
+    """``model`` is the model's meaning, ``input`` the whole request.
+
+    ``scenario`` is the model's meaning, the seed, and whether the run draws from it.
+    """
 
     model: str
     scenario: str
@@ -51,7 +54,10 @@ def hash_run(model: Model, origin: Origin, rng: RngEntry | None) -> RunHashes:
     included; that of a plain model covers the model hash.
     """
     model_hash = sha256_bytes(canonical_bytes(model))
-    random = {"kind": rng.kind, "seed": rng.seed} if rng else None
+    random: dict[str, object] | None = {"kind": rng.kind, "seed": rng.seed} if rng else None
+    # Only where it is so: hashes of runs that do not sample stay what they were.
+    if random is not None and rng is not None and rng.sampled:
+        random["sampled"] = True
     scenario_hash = canonical_hash({"modelHash": model_hash, "rng": random})
     request: dict[str, object] = {"mode": origin.mode, "rng": random}
     if origin.is_template:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from flowtime.storage import sha256_bytes
 __all__ = ["SelectedSeries", "component_id", "select_series", "series_id"]
 
 DEFAULT_CLASS = "DEFAULT"
+_EDGE = "edge_"
+_NOT_IN_EDGE_IDS = re.compile(r"[^A-Za-z0-9_.-]")
 _SERIES_FOLDER = "series"
 _CONSTRAINT_FIELDS = ("arrivals", "served", "errors", "latency_minutes")
 # A name is there twice in an id, and a file name may have 255 bytes.
@@ -28,8 +31,9 @@ class SelectedSeries(NamedTuple):
     csv_path: str
 
 
-def select_series(model: Model) -> tuple[SelectedSeries, ...]:
-    """Return the series to write, in the order of the model: declared ones, then implied ones.
+def select_series(model: Model, derived: Iterable[str] = ()) -> tuple[SelectedSeries, ...]:
+    """Return the series to write, in the order of the model: declared ones, then implied ones, then ``derived``
+    ones (``CompiledModel.derived_series``): parts by class of those, and volumes of edges.
 
     The model's ``outputs`` choose (none: all), minus what each excludes.  What topology semantics
     bind, and what the topology implies, is always written, since the state of a node is read from it.
@@ -38,21 +42,43 @@ def select_series(model: Model) -> tuple[SelectedSeries, ...]:
     wanted = _chosen(spec.outputs, names) | set(_bound(spec, names)) | set(names.series)
     file_names = {names.resolve(output.series): output.as_ for output in spec.outputs if output.as_ is not None}
     taken: set[str] = set()
+    ids: set[str] = set()
     return tuple(
-        SelectedSeries(name, series_id(name), _csv_path(file_names.get(name) or _file_name(name), taken))
-        for name in names.names
-        if name in wanted
+        SelectedSeries(name, _unique(series_id(name), ids), _csv_path(file_names.get(name) or _file_name(name), taken))
+        for name in (*names.names, *derived)
+        if name in wanted or name.partition("@")[0] in wanted or name.startswith(_EDGE)
     )
 
 
 def series_id(name: str) -> str:
-    """Return ``measure@COMPONENT@DEFAULT``, the id of a total (all classes together)."""
-    return f"{name}@{component_id(name)}@{DEFAULT_CLASS}"
+    """Return ``measure@COMPONENT@CLASS``, where DEFAULT stands for all classes together.
+
+    ``name`` is that of a series, of one class of it (``name@class``) or of a volume of an edge, in whose ids
+    what no file name should hold becomes ``_``.
+    """
+    measure, _, class_id = _split(name)
+    return f"{measure}@{component_id(name)}@{class_id or DEFAULT_CLASS}"
 
 
 def component_id(name: str) -> str:
     """Return the component that ids carry: the measure in capitals, as such files always had it."""
-    return name.upper()
+    return _split(name)[0].upper()
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    measure, at, class_id = name.rpartition("@") if "@" in name else (name, "", "")
+    return _NOT_IN_EDGE_IDS.sub("_", measure) if measure.startswith(_EDGE) else measure, at, class_id
+
+
+def _unique(candidate: str, taken: set[str]) -> str:
+    """Return an id that no earlier series has: edges may differ in what their ids can not hold."""
+    measure, _, rest = candidate.partition("@")
+    found, number = candidate, 1
+    while found in taken:
+        number += 1
+        found = f"{measure}~{number}@{rest}"
+    taken.add(found)
+    return found
 
 
 def _chosen(outputs: Sequence[Output], names: Synthesized) -> set[str]:

@@ -55,8 +55,8 @@ def write_bundle(staging: StagingFolder, content: BundleContent, *, progress: Pr
 
     All bytes but run ids and times follow from the inputs.
     """
-    selected = select_series(content.model)
-    rows = [_with_one_nan(content.result[series.name]) for series in selected]
+    selected = select_series(content.model, content.result.derived_series)
+    rows = [_with_one_nan(content.result.values_of(series.name)) for series in selected]
     entries = series_entries(content, selected, [sha256_array(row) for row in rows])
     staging.write_chunks(MATRIX, _matrix_chunks(rows, content.model.spec.grid.bins))
     if content.series_csv:

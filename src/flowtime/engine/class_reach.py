@@ -7,17 +7,26 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from flowtime.engine.bound_places import bound_places
 from flowtime.engine.stations import Station
+from flowtime.errors import Fault
 from flowtime.model import Model
 from flowtime.model.expression import Binary, Call, Expression, Name, Unary, references
-from flowtime.model.naming import base_name, resolve_reference, sends_overflow
+from flowtime.model.naming import ALL_CLASSES, base_name, resolve_reference, sends_overflow
 from flowtime.model.spec import ExprNode, QueueNode, RouterNode
 
-__all__ = ["ClassReach", "find_classed"]
+__all__ = ["ClassReach", "find_classed", "unclassed_parts"]
 
 # What the result of a function is made of: the arguments whose classes it has.
 _CLASSED_BY: Mapping[str, slice] = MappingProxyType(
-    {"MIN": slice(None), "MAX": slice(None), "CLAMP": slice(None), "IF": slice(1, 3), "STEP": slice(0), "PULSE": slice(0)}
+    {
+        "MIN": slice(None),
+        "MAX": slice(None),
+        "CLAMP": slice(None),
+        "IF": slice(1, 3),
+        "STEP": slice(0),
+        "PULSE": slice(0),
+    }
 )
 _WITHOUT = frozenset({"<", "<=", ">", ">=", "==", "!=", "AND", "OR"})
 
@@ -57,6 +66,17 @@ def find_classed(model: Model, nodes: Sequence[Station], replaced: Iterable[str]
                 heirs[name] = station.index
                 reach.spread([name])
     return ClassReach(frozenset(reach.classed), MappingProxyType(heirs))
+
+
+def unclassed_parts(model: Model, reach: ClassReach) -> Iterator[Fault]:
+    """Yield a fault ``compile.no_class_parts`` for each reference to one class of a series that has none."""
+    for text, path in bound_places(model) if model.spec.classes is not None else ():
+        found = resolve_reference(text, model.names)
+        if found is None or found.class_id is None or found.class_id in ALL_CLASSES or found.id in reach.classed:
+            continue
+        message = f"{text!r} asks for one class of {found.id!r}, of which no classes are known"
+        hint = "give its source classes by traffic.arrivals, or leave the class out"
+        yield model.fault("compile.no_class_parts", message, path, hint=hint)
 
 
 class _Reach:
@@ -117,7 +137,9 @@ def _of_stations(model: Model, nodes: Sequence[Station]) -> Iterator[_Rule]:
         sources = tuple(filter(None, (base_name(arrivals), *senders.get(station.id, ()))))
         own = (made.queue, made.served, made.loss, made.overflow, made.gated_outflow, made.inflow)
         yield _any(tuple(filter(None, (*own, station.inflow))), sources)
-        failed = next((base_name(station.series[role]) for role in ("failures", "errors") if role in station.series), None)
+        failed = next(
+            (base_name(station.series[role]) for role in ("failures", "errors") if role in station.series), None
+        )
         retried = tuple(filter(None, (made.retry_echo, made.attempts, made.exhausted_failures)))
         if failed is not None and retried:
             yield _any(retried, (failed,))

@@ -46,13 +46,18 @@ def class_warnings(result: Result, view: StationView) -> Iterator[RunWarning]:
             if role in view.series:
                 yield from _label(result, view.subject, role, names[role])
     for role in _VOLUMES:
-        values = view.series.get(role)
-        parts = result.by_class(names[role]) if values is not None else {}
-        if values is not None and parts and result.coverage(names[role]) == "partial":
-            whole = np.sum(list(parts.values()), axis=0)
-            message = f"the classes of {role} are not its total"
-            yield from view.subject.where("class_totals_mismatch", message, apart(whole, values), whole - values)
+        if role in view.series:
+            yield from _whole(result, view, role)
     yield from _balance(result, view)
+
+
+def _whole(result: Result, view: StationView, role: str) -> Iterator[RunWarning]:
+    name, values = view.station.series[role], view.series[role]
+    parts = result.by_class(name)
+    if parts and result.coverage(name) == "partial":
+        whole = np.sum(list(parts.values()), axis=0)
+        message = f"the classes of {role} are not its total"
+        yield from view.subject.where("class_totals_mismatch", message, apart(whole, values), whole - values)
 
 
 def queue_node_class_warnings(result: Result) -> Iterator[RunWarning]:
@@ -88,27 +93,34 @@ def _label(result: Result, subject: Subject, label: str, name: str) -> Iterator[
 def _balance(result: Result, view: StationView) -> Iterator[RunWarning]:
     """What is there of a class is served, lost, turned away or waits."""
     names = view.station.series
-    if view.depth is None or (view.is_gated_at_its_queue and view.schedule is not None):
+    if view.depth is None or view.is_gated_at_its_queue:
+        return
+    # Errors may have classes of their own; those of what is lost are no series where served is authored.
+    if "loss" not in names and "errors" in names:
         return
     inflow = "inflow" if "inflow" in names else "arrivals"
-    loss = "loss" if "loss" in names else "errors"
-    roles = ("queueDepth", inflow, "served", loss, "overflow")
-    parts = {role: result.by_class(names[role]) for role in roles if role in names}
+    roles = [role for role in ("queueDepth", inflow, "served", "loss", "overflow") if role in names]
+    known = {role: result.by_class(names[role]) for role in roles}
     for class_id in result.class_ids:
-        depth, arrives = (parts[role].get(class_id) for role in ("queueDepth", inflow))
         # A part that nobody knows by class may hold anything.
-        if depth is None or arrives is None or any(class_id not in known for known in parts.values()):
+        if not all(class_id in parts for parts in known.values()):
             continue
-        gone = [finite_or_zero(parts[role][class_id]) for role in ("served", loss) if role in parts]
-        over = finite_or_zero(parts["overflow"][class_id]) if "overflow" in parts else np.zeros(view.bins)
-        present = before(depth) + finite_or_zero(arrives)
-        expected = np.maximum(0.0, present - np.sum(gone, axis=0)) - over
+        part = {role: finite_or_zero(parts[class_id]) for role, parts in known.items()}
+        depth = part["queueDepth"]
+        expected = _expected_depth(before(depth) + part[inflow], part)
         wrong = apart(depth, expected)
         # How the depth before bin 0 is shared is not a series.
-        wrong[0] = wrong[0] and view.station.initial_depth == 0.0
+        wrong[0] &= view.station.initial_depth == 0.0
         message = f"what waits of class {class_id!r} is not what came in, was served and was lost of it"
         subject = view.subject._replace(class_id=class_id)
         yield from subject.where("queue_depth_mismatch", message, wrong, depth - expected)
+
+
+def _expected_depth(present: FloatArray, part: Mapping[str, FloatArray]) -> FloatArray:
+    nothing = np.zeros_like(present)
+    left = present - part.get("served", nothing) - part.get("loss", nothing)
+    expected: FloatArray = np.maximum(0.0, left) - part.get("overflow", nothing)
+    return expected
 
 
 def router_warnings(result: Result) -> Iterator[RunWarning]:

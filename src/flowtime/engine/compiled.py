@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
+from flowtime.engine.collection import collector_paused
 from flowtime.engine.cycle_fault import cycle_fault
 from flowtime.engine.ir import Flow
 from flowtime.engine.kernel_cache import Kernels, load_kernels
@@ -40,21 +40,25 @@ def compile_model(model: Model, *, outputs: Sequence[str] | None = None, seed: i
     faults = unsupported(model)
     if faults:
         raise CompileError(faults)
-    flow = lower_model(model, seed)
-    order = schedule(flow, (*flow.names.values(), *flow.metrics.values()))
-    if order.cycles:
-        raise CompileError(cycle_fault(model, flow, cycle) for cycle in order.cycles)
-    if outputs is None:
-        return CompiledModel(model, flow, None, order, seed)
-    kept = output_columns(flow, outputs)
-    return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values())), seed)
+    with collector_paused():
+        flow = lower_model(model, seed)
+        # Without the derived metrics, which close no cycle and are planned when somebody asks for them.
+        order = schedule(flow, tuple(flow.names.values()))
+        if order.cycles:
+            raise CompileError(cycle_fault(model, flow, cycle) for cycle in order.cycles)
+        if outputs is None:
+            return CompiledModel(model, flow, None, order, seed)
+        kept = output_columns(flow, outputs)
+        return CompiledModel(model, flow, kept, schedule(flow, tuple(kept.values())), seed)
 
 
 def output_columns(flow: Flow, outputs: Iterable[str]) -> dict[str, int]:
     """Map names of series or metrics to columns; raises ParameterError ``parameter.unknown_output``."""
     found: dict[str, int] = {}
     for name in outputs:
-        column = flow.names.get(name, flow.metrics.get(name))
+        column = flow.names.get(name)
+        if column is None:
+            column = flow.metrics.get(name)
         if column is None:
             known = (*flow.names, *flow.metrics)
             raise unknown_name("series or metric", name, known, code="parameter.unknown_output")
@@ -67,6 +71,9 @@ class CompiledModel:
 
     Immutable from outside and safe to share between threads: each ``evaluate`` has a buffer of its own.
     To reuse one, take a ``workspace()`` a thread.
+
+    Most evaluations never ask for a derived metric, so where every series is kept there is a plan without them
+    at first.  Once somebody asks, evaluations have room for them from the start.
     """
 
     def __init__(
@@ -79,12 +86,20 @@ class CompiledModel:
         self.outputs = outputs
         self.kernels: Kernels = load_kernels()
         self._made: dict[Hashable, object] = {}
-        self._lock = threading.Lock()
+        # Chosen outputs say themselves which metrics they want.
+        self._has_metrics = outputs is not None
+        self._lock = threading.RLock()
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Ids of the inputs (const and pmf nodes) that ``evaluate`` lets one override."""
         return tuple(self.flow.parameters)
+
+    @property
+    def derived_series(self) -> tuple[str, ...]:
+        """What an evaluation gives beyond the series of the model: parts by class, and volumes of edges."""
+        parts = (f"{name}@{class_id}" for name in self.flow.classes for class_id in self.flow.class_ids)
+        return (*parts, *(self.flow.edges.columns if self.flow.edges else ()))
 
     @property
     def stations(self) -> tuple[Station, ...]:
@@ -125,8 +140,32 @@ class CompiledModel:
             r.column for r in resolved
             if isinstance(r.value, np.ndarray) and self.flow.columns[r.column].values is None
         )  # fmt: skip
-        make = partial(plan_flow, self.flow, self._order, block=block, full=full)
-        return self.remember((full, block), make)
+        return self._plan(full, block, self._has_metrics)
+
+    def plan_with_metrics(self, plan: Plan | None = None) -> Plan:
+        """Return ``plan`` (or the one without overrides) with the operations of the derived metrics, if any are kept.
+
+        From here on ``plan_for`` returns plans with metrics.
+        """
+        self._has_metrics = True
+        return self.plan if plan is None else self._plan(plan.full, plan.block, True)
+
+    def _plan(self, full: frozenset[int], block: int, has_metrics: bool) -> Plan:
+        # No block is longer than the grid, so that a plan is found again by the block that it says.
+        block = min(block, self.flow.bins)
+
+        def make() -> Plan:
+            with collector_paused():
+                order = self._whole_order() if has_metrics else self._order
+                return plan_flow(self.flow, order, block=block, full=full)
+
+        return self.remember((full, block, has_metrics), make)
+
+    def _whole_order(self) -> Schedule:
+        if self.outputs is not None:
+            return self._order
+        flow = self.flow
+        return self.remember("whole", lambda: schedule(flow, (*flow.names.values(), *flow.metrics.values())))
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what ``make`` gave for this key before, or make it: plans are made once a model."""
@@ -148,8 +187,8 @@ class Workspace:
 
     def __init__(self, compiled: CompiledModel) -> None:
         self._compiled = compiled
-        # By plan: its buffer, and what the last evaluation with it changed there.
-        self._states: dict[int, tuple[Buffer, tuple[Resolved, ...]]] = {}
+        # By the inputs that have a row: a buffer, and what the last evaluation changed there.
+        self._states: dict[frozenset[int], tuple[Buffer, tuple[Resolved, ...]]] = {}
         self._busy = threading.Lock()
 
     def evaluate(self, overrides: Overrides | None = None) -> Result:
@@ -166,11 +205,12 @@ class Workspace:
         try:
             resolved = resolve_overrides(self._compiled.flow, overrides)
             plan = self._compiled.plan_for(resolved)
-            # A buffer keeps its plan alive, so the id of a plan in here is never another's.
-            buffer, changed = self._states.get(id(plan)) or (Buffer.fresh(plan), ())
+            buffer, changed = self._states.get(plan.full, (None, ()))
+            if buffer is None or buffer.plan is not plan:
+                buffer, changed = Buffer.fresh(plan), ()
             for override in changed:
                 buffer.restore(override.column)
-            self._states[id(plan)] = (buffer, resolved)
+            self._states[plan.full] = (buffer, resolved)
             return self._compiled._run(plan, buffer, resolved)
         finally:
             self._busy.release()

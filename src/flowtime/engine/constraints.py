@@ -20,9 +20,7 @@ __all__ = ["grant_demands"]
 _CUT = 1e-9
 
 
-def grant_demands(
-    context: LoweringContext, nodes: Sequence[Station], demands: Mapping[int, int]
-) -> dict[int, int]:
+def grant_demands(context: LoweringContext, nodes: Sequence[Station], demands: Mapping[int, int]) -> dict[int, int]:
     """Return the column of what each node is granted; ``demands`` maps the index of a node to its demand."""
     granted = dict(demands)
     topology = context.spec.topology
@@ -55,9 +53,7 @@ class _Sharing:
         if self._constraint.allocation == "maxMin":
             return self._fair(asked)
         total = self._context.add_up(asked, self._owner)
-        return [
-            self._builder.emit(op.GRANT, demand, total, self._capacity, owner=self._owner) for demand in asked
-        ]
+        return [self._builder.emit(op.GRANT, demand, total, self._capacity, owner=self._owner) for demand in asked]
 
     def _by_priority(self, members: Sequence[Station], asked: Sequence[int]) -> list[int]:
         rank = {name: place for place, name in enumerate(self._constraint.priorities)}

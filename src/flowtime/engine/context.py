@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from flowtime.engine.builder import FlowBuilder
-from flowtime.errors import CompileError
 from flowtime.model import Model
 from flowtime.model.naming import ALL_CLASSES, Synthesized, resolve_reference
 from flowtime.model.spec import ModelSpec
@@ -62,23 +61,23 @@ class LoweringContext:
         return Amount(self.columns[name], self.classes.get(name))
 
     def of_reference(self, text: str | None, own_queue: str | None = None) -> Amount | None:
-        """Return what a reference means; one of its classes is a series that is all of that class.
-
-        Raises CompileError ``compile.no_class_parts`` where the series has no classes.
-        """
+        """Return what a reference means; one of its classes is a series that is all of that class."""
         found = None if text is None else resolve_reference(text, self.names, own_queue)
         if found is None or found.id is None:
             return None
         if found.class_id is None or not self.class_ids or found.class_id in ALL_CLASSES:
             return self.of_name(found.id)
-        parts = self.classes.get(found.id)
-        if parts is None:
-            message = f"{text!r} asks for one class of {found.id!r}, of which no classes are known"
-            hint = "give its source classes by traffic.arrivals, or leave the class out"
-            raise CompileError([self.model.fault("compile.no_class_parts", message, "$.topology", hint=hint)])
+        parts = self.classes.get(found.id, self.zeros())
         place = self.class_ids.index(found.class_id)
         zeros = self.zeros()
         return Amount(parts[place], (*zeros[:place], parts[place], *zeros[place + 1 :]))
+
+    def named(self) -> dict[str, int]:
+        """Every name that a series goes by: totals in the order of the model, then parts by class."""
+        names = {name: self.columns[name] for name in self.names.names}
+        for name, parts in self.classes.items():
+            names.update({f"{name}@{class_id}": part for class_id, part in zip(self.class_ids, parts, strict=True)})
+        return names
 
     # Arithmetic on columns
 
@@ -119,10 +118,10 @@ class LoweringContext:
 
 def declared_shares(spec: ModelSpec, class_ids: Sequence[str]) -> tuple[float, ...]:
     """Return the share of each class in all traffic that the model declares; equal where it declares none."""
-    rates: Mapping[str, list[float]] = {class_id: [] for class_id in class_ids}
-    for arrival in spec.traffic.arrivals if spec.traffic else ():
-        if arrival.class_id in rates:
-            rates[arrival.class_id].append(arrival.pattern.rate_or(1.0))
-    sums = [math.fsum(given) for given in rates.values()]
+    arrivals = spec.traffic.arrivals if spec.traffic else ()
+    sums = [
+        math.fsum(arrival.pattern.rate_or(1.0) for arrival in arrivals if arrival.class_id == class_id)
+        for class_id in class_ids
+    ]
     total = math.fsum(sums)
     return tuple(rate / total if total > 0.0 else 1.0 / len(sums) for rate in sums)

@@ -35,7 +35,7 @@ class PlanSummary(Wire, frozen=True, kw_only=True):
 
 def summarize_plan(compiled: CompiledModel) -> PlanSummary:
     """Count what a plan holds; ``feedback`` names the series of each component that runs bin by bin."""
-    plan, flow = compiled.plan, compiled.flow
+    plan, flow = compiled.plan_with_metrics(), compiled.flow
     metric = sum(len(stage.operations) for stage in plan.stages if stage.is_metric)
     used = {c for stage in plan.stages for o in stage.operations for c in (*o.ins, *o.outs)}
     local = [c for c in used if c not in plan.row_of and c not in plan.slot_of]
@@ -62,7 +62,7 @@ def describe_plan(compiled: CompiledModel) -> str:
         f"columns: {summary.series:,} of all bins, {summary.block_columns:,} of one block, {summary.scalars:,} scalars",
         f"memory: {summary.bytes:,} bytes",
     ]
-    for number, stage in enumerate(compiled.plan.stages, start=1):
+    for number, stage in enumerate(compiled.plan_with_metrics().stages, start=1):
         lines.append("")
         lines.append(f"stage {number}: {_title(stage)}")
         lines.extend(_operations(compiled, stage))
@@ -75,7 +75,7 @@ def _title(stage: Stage) -> str:
 
 
 def _members(compiled: CompiledModel, stage: Stage) -> tuple[str, ...]:
-    owners = (compiled.flow.columns[c].owner for o in stage.operations for c in o.outs)
+    owners = (compiled.flow.whole.columns[c].owner for o in stage.operations for c in o.outs)
     return tuple(dict.fromkeys(name for name in owners if name in compiled.flow.names))
 
 
@@ -98,7 +98,7 @@ def _details(operation: Operation) -> str:
 
 
 def _label(compiled: CompiledModel, column: int) -> str:
-    described = compiled.flow.columns[column]
+    described = compiled.flow.whole.columns[column]
     if described.kind is ColumnKind.SCALAR and described.parameter is None:
         return f"{described.value:g}"
     named = compiled.flow.names.get(described.owner) == column or compiled.flow.metrics.get(described.owner) == column

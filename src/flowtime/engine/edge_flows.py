@@ -215,7 +215,7 @@ class _EdgeLowering:
 
     def _sent(self, router: RouterNode, target: str, part: FlowPart) -> int | None:
         """What one router sends to one target: its classes, then its share of what no route takes by class."""
-        builder, name = self._builder, _series_name(router.inputs.queue)
+        name = _series_name(router.inputs.queue)
         whole = part.columns.get(name)
         by_class = {p.class_id: p.columns[name] for p in self._parts[1:] if name in p.columns}
         listed = [class_id for route in router.routes for class_id in route.classes]
@@ -223,27 +223,26 @@ class _EdgeLowering:
             return None
         taken = [class_id for route in router.routes if route.target == target for class_id in route.classes]
         share = _weight_share(router, target)
-        if part.class_id is not None:
-            factor = float(taken.count(part.class_id)) + (0.0 if part.class_id in listed else share)
-            return builder.emit(op.MUL, whole, builder.scalar(factor), owner=target)
-        rest = whole
-        for class_id in listed:
-            rest = builder.emit(op.SUB, rest, by_class[class_id], owner=target)
-        if listed:
-            rest = builder.emit(op.MAX, rest, builder.scalar(0.0), owner=target)
-        sent = builder.emit(op.MUL, rest, builder.scalar(share), owner=target)
-        for class_id in taken:
-            sent = builder.emit(op.ADD, sent, by_class[class_id], owner=target)
+        if part.class_id is None:
+            every, own = ([by_class[class_id] for class_id in ids] for ids in (listed, taken))
+            return self._sent_in_all(whole, every, own, share, target)
+        factor = float(taken.count(part.class_id)) + (0.0 if part.class_id in listed else share)
+        return self._builder.emit(op.MUL, whole, self._builder.scalar(factor), owner=target)
+
+    def _sent_in_all(self, whole: int, listed: Sequence[int], taken: Sequence[int], share: float, owner: str) -> int:
+        builder, rest = self._builder, whole
+        for column in listed:
+            rest = builder.emit(op.SUB, rest, column, owner=owner)
+        rest = builder.emit(op.MAX, rest, builder.scalar(0.0), owner=owner) if listed else rest
+        sent = builder.emit(op.MUL, rest, builder.scalar(share), owner=owner)
+        for column in taken:
+            sent = builder.emit(op.ADD, sent, column, owner=owner)
         return sent
 
     # --- attempts, failures, retries ----------------------------------------------------------------------------
 
     def _counts(self, link: EdgeLink, part: FlowPart, flow: int | None) -> None:
-        counts_both = link.counts_attempts or link.measure in ("failures", "exhaustedFailures")
-        attempts = self._attempts(link.source, part) if counts_both else None
-        if link.counts_attempts and attempts is None and link.measure == "load":
-            attempts = self._role(link.source, part, "inflow", "arrivals")
-        failures = self._failures(link, part) if counts_both or link.counts_failures else None
+        attempts, failures = self._counted(link, part)
         if attempts is not None:
             attempts = self._travel(link, "attemptsVolume", attempts, link.factor)
             self._keep(link, "attemptsVolume", part, attempts)
@@ -258,6 +257,15 @@ class _EdgeLowering:
             beyond = self._builder.emit(op.SUB, attempts, flow, owner=owner)
             again = self._builder.emit(op.MAX, beyond, self._builder.scalar(0.0), owner=owner)
             self._keep(link, "retryVolume", part, again)
+
+    def _counted(self, link: EdgeLink, part: FlowPart) -> tuple[int | None, int | None]:
+        """The attempts and failures of the source that an edge stands for."""
+        counts_both = link.counts_attempts or link.measure in ("failures", "exhaustedFailures")
+        attempts = self._attempts(link.source, part) if counts_both else None
+        if attempts is None and link.counts_attempts and link.measure == "load":
+            attempts = self._role(link.source, part, "inflow", "arrivals")
+        failures = self._failures(link, part) if counts_both or link.counts_failures else None
+        return attempts, failures
 
     def _attempts(self, source: Station, part: FlowPart) -> int | None:
         bound = self._role(source, part, "attempts")

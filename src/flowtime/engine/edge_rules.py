@@ -149,18 +149,17 @@ def _measure_at_targets(
     links: Sequence[EdgeLink], open_edges: Sequence[int], routed: tuple[int, ...], incoming: Mapping[str, int]
 ) -> dict[int, Measured]:
     """Equal siblings: what arrives at a target that has no other edge came over this one."""
-    alone = [i for i in open_edges if incoming[links[i].target.id] == 1 and "arrivals" in links[i].target.series]
+    alone = tuple(i for i in open_edges if incoming[links[i].target.id] == 1)
+    others = [i for i in open_edges if i not in alone]
     found = {i: Measured("arrivals", "exact") for i in alone}
-    others = [i for i in open_edges if i not in found]
-    if not others:
-        return found
     before = (*routed, *alone)
     # What left the source can be told from what arrived only where nothing changed on the way.
-    if all(links[i].edge.lag == 0 and links[i].edge.multiplier == 1.0 for i in before):
-        quality: EdgeQuality = "exact" if len(others) == 1 else "approx"
-        rule: EdgeRule = "rest" if before else "equal"
-        return found | {i: Measured(rule, quality, 1.0 / len(others), before) for i in others}
-    return {i: Measured("equal", "approx", 1.0 / len(open_edges)) for i in open_edges}
+    is_told = all(links[i].edge.lag == 0 and links[i].edge.multiplier == 1.0 for i in before)
+    if others and not is_told:
+        return {i: Measured("equal", "approx", 1.0 / len(open_edges)) for i in open_edges}
+    rule: EdgeRule = "rest" if before else "equal"
+    quality: EdgeQuality = "exact" if len(others) == 1 else "approx"
+    return found | {i: Measured(rule, quality, 1.0 / len(others), before) for i in others}
 
 
 def _owners(links: Sequence[EdgeLink], routers: Sequence[RouterNode]) -> dict[int, tuple[RouterNode, ...]]:

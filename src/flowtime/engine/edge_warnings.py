@@ -16,7 +16,7 @@ from flowtime.engine.coverage import class_coverage
 from flowtime.engine.edge_flows import EdgeInfo, edge_series_name
 from flowtime.engine.run_warning import RunWarning, Subject
 from flowtime.engine.station_view import StationView
-from flowtime.engine.tolerance import BoolArray, apart, exceeds
+from flowtime.engine.tolerance import apart, exceeds
 from flowtime.model.spec import FloatArray
 
 if TYPE_CHECKING:
@@ -65,71 +65,73 @@ def _outgoing(result: Result, view: StationView, edges: Sequence[EdgeInfo]) -> I
     if not any(edge.rule in _AT_TARGET for edge in edges) or any(edge.multiplier == 0.0 for edge in edges):
         return
     until = view.bins - max(edge.lag for edge in edges)
-    name = view.station.series.get("served")
-    if name is None or until <= 0:
-        return
-    code = "edge_flow_mismatch_outgoing"
     texts = ("edges carry away more than is served", "edges carry away less than is served")
-    differs = np.zeros(view.bins, dtype=np.bool_)
+    check = _Check("edge_flow_mismatch_outgoing", texts, view, _is_measured(edges))
     for class_id in (None, *result.class_ids):
-        volumes = [_volume(result, edge, "flowVolume", class_id) for edge in edges]
-        whole = _series(result, name, class_id)
-        if whole is None or any(volume is None for volume in volumes):
-            continue
-        total = np.zeros(view.bins)
-        for edge, volume in zip(edges, volumes, strict=True):
-            # As it left the source: before the lag, and before it was multiplied.
-            if volume is not None:
-                total[:until] += volume[edge.lag : edge.lag + until] / edge.multiplier
-        total[until:] = whole[until:]
-        check = _Check(code, texts, total, whole, _is_measured(edges))
-        yield from check.run(view.subject._replace(class_id=class_id), differs)
+        left = _left(result, edges, class_id, until)
+        whole = _series(result, view.station.series.get("served"), class_id)
+        if left is not None and whole is not None:
+            # What left in the last bins has not arrived yet, so that nobody can tell.
+            left[until:] = whole[until:]
+            yield from check.run(left, whole, class_id)
+
+
+def _left(result: Result, edges: Sequence[EdgeInfo], class_id: str | None, until: int) -> FloatArray | None:
+    """What went over edges as it left their source, before it was late and multiplied; None if one is not known."""
+    total = np.zeros(result.grid.bins)
+    for edge in edges:
+        volume = _volume(result, edge, "flowVolume", class_id)
+        if volume is None or until <= 0:
+            return None
+        total[:until] += volume[edge.lag : edge.lag + until] / edge.multiplier
+    return total
 
 
 def _incoming(result: Result, view: StationView, edges: Sequence[EdgeInfo]) -> Iterator[RunWarning]:
-    name = view.station.series.get("arrivals")
-    if name is None or not edges or [edge.rule for edge in edges] == ["arrivals"]:
+    if not edges or [edge.rule for edge in edges] == ["arrivals"]:
         return
-    metrics = [_arriving(edge) for edge in edges]
-    code = "edge_flow_mismatch_incoming"
+    is_measured = _is_measured(edges) and any(edge.type not in _EFFORT for edge in edges)
     texts = ("edges bring more than arrives", "more arrives than edges bring")
-    differs = np.zeros(view.bins, dtype=np.bool_)
+    check = _Check("edge_flow_mismatch_incoming", texts, view, is_measured)
     for class_id in (None, *result.class_ids):
-        volumes = [
-            None if metric is None else _volume(result, edge, metric, class_id)
-            for edge, metric in zip(edges, metrics, strict=True)
-        ]
-        whole = _series(result, name, class_id)
-        known = [volume for volume in volumes if volume is not None]
-        if whole is None or len(known) < len(edges):
-            continue
-        is_measured = _is_measured(edges) and any(edge.type not in _EFFORT for edge in edges)
-        check = _Check(code, texts, np.sum(known, axis=0), whole, is_measured)
-        yield from check.run(view.subject._replace(class_id=class_id), differs)
+        brought = _brought(result, edges, class_id)
+        whole = _series(result, view.station.series.get("arrivals"), class_id)
+        if brought is not None and whole is not None:
+            yield from check.run(brought, whole, class_id)
+
+
+def _brought(result: Result, edges: Sequence[EdgeInfo], class_id: str | None) -> FloatArray | None:
+    """What edges bring to their target; None if that is not known of one of them."""
+    total = np.zeros(result.grid.bins)
+    for edge in edges:
+        metric = _arriving(edge)
+        volume = None if metric is None else _volume(result, edge, metric, class_id)
+        if volume is None:
+            return None
+        total += volume
+    return total
 
 
 class _Check:
-    """A sum over edges against a series of a node."""
+    """Compares sums over edges with a series of a node, for the whole flow first and then class by class."""
 
-    def __init__(
-        self, code: str, texts: tuple[str, str], total: FloatArray, whole: FloatArray, is_measured: bool
-    ) -> None:
+    def __init__(self, code: str, texts: tuple[str, str], view: StationView, is_measured: bool) -> None:
         self._code = code
         self._texts = texts
-        self._total = total
-        self._whole = whole
+        self._subject = view.subject
         self._is_measured = is_measured
+        # Where the whole is apart, no class repeats it.
+        self._differs = np.zeros(view.bins, dtype=np.bool_)
 
-    def run(self, subject: Subject, differs: BoolArray) -> Iterator[RunWarning]:
-        """Yield what is apart; ``differs`` (bins,) notes where the totals are, so that no class repeats it."""
-        over, under = exceeds(self._total, self._whole), exceeds(self._whole, self._total)
-        code = self._code
-        if subject.class_id is None:
-            differs |= over | under
+    def run(self, total: FloatArray, whole: FloatArray, class_id: str | None) -> Iterator[RunWarning]:
+        """Yield where the edges have more, and where they have less."""
+        over, under = exceeds(total, whole), exceeds(whole, total)
+        code, by, subject = self._code, total - whole, self._subject._replace(class_id=class_id)
+        if class_id is None:
+            self._differs = over | under
         else:
             code = "edge_class_mismatch"
-            over, under = over & ~differs, under & ~differs
-        by = self._total - self._whole
+            over, under = over & ~self._differs, under & ~self._differs
         yield from subject.where(code, self._texts[0], over, by, "warning" if self._is_measured else "info")
         yield from subject.where(code, self._texts[1], under, by, "info")
 
@@ -156,6 +158,6 @@ def _volume(result: Result, edge: EdgeInfo, metric: str, class_id: str | None = 
     return result.metric(name)
 
 
-def _series(result: Result, name: str, class_id: str | None) -> FloatArray | None:
-    name = name if class_id is None else f"{name}@{class_id}"
-    return result.get(name)
+def _series(result: Result, name: str | None, class_id: str | None) -> FloatArray | None:
+    """A series or a part of it, or None where it was not kept."""
+    return result.get(f"{name}" if class_id is None else f"{name}@{class_id}")

@@ -8,17 +8,19 @@ and ``mixing``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from flowtime.engine.class_expressions import ClassExpressions
-from flowtime.engine.class_reach import ClassReach, find_classed
+from flowtime.engine.class_reach import ClassReach, find_classed, unclassed_parts
 from flowtime.engine.context import Amount, LoweringContext, Parts, declared_shares
 from flowtime.engine.edge_flows import lower_edges
 from flowtime.engine.expressions import ExpressionLowering
-from flowtime.engine.ir import Flow
+from flowtime.engine.ir import Derived, Flow
+from flowtime.engine.lazy import Lazy
 from flowtime.engine.metrics import lower_metrics
 from flowtime.engine.retries import lower_retries
 from flowtime.engine.routing import lower_routers, router_targets
@@ -63,6 +65,9 @@ class _Lowering:
         context, spec = self._context, self._context.spec
         for station in self._stations:
             self._note_initial(station)
+        faults = tuple(unclassed_parts(context.model, self._reach))
+        if faults:
+            raise CompileError(faults)
         self._allocate()
         self._inputs()
         self._expressions()
@@ -70,27 +75,31 @@ class _Lowering:
         StationFlows(context, self._stations, self._asked, self._reach.heirs).lower()
         for station in self._stations:
             lower_retries(context, station)
-        metric_start = len(self._builder.operations)
-        names = self._named()
-        by_class = context.classes, context.class_ids
-        edges = lower_edges(self._builder, self._stations, names, *by_class, spec)
-        metrics = lower_metrics(self._builder, self._stations, names, spec, *by_class, edges)
+        names = context.named()
         return Flow(
             bins=spec.grid.bins,
             columns=tuple(self._builder.columns),
             operations=tuple(self._builder.operations),
-            metric_start=metric_start,
+            metric_start=len(self._builder.operations),
             names=MappingProxyType(names),
-            metrics=MappingProxyType({**metrics, **edges.columns}),
-            edges=edges,
-            info=describe_series(spec, context.names, self._stations),
             stations=self._stations,
+            described=Lazy(partial(describe_series, spec, context.names, self._stations)),
+            derived=Lazy(partial(self._derive, names)),
             classes=MappingProxyType(dict(context.classes)),
             class_ids=context.class_ids,
             parameters=MappingProxyType(
                 {column.parameter: i for i, column in enumerate(self._builder.columns) if column.parameter}
             ),
         )
+
+    def _derive(self, names: Mapping[str, int]) -> Derived:
+        """Lower volumes over edges and derived metrics, behind all that has been lowered so far."""
+        context, builder = self._context, self._builder
+        by_class = context.classes, context.class_ids
+        edges = lower_edges(builder, self._stations, names, *by_class, context.spec)
+        metrics = lower_metrics(builder, self._stations, names, context.spec, *by_class, edges)
+        all_metrics = MappingProxyType({**metrics, **edges.columns})
+        return Derived(tuple(builder.columns), tuple(builder.operations), all_metrics, edges)
 
     def _note_initial(self, station: Station) -> None:
         if station.node.initial_condition is None:
@@ -135,15 +144,6 @@ class _Lowering:
     def _definition(self, name: str) -> Amount:
         """The columns that the author's own words for a series fill."""
         return self._asked.get(name) or self._context.of_name(name)
-
-    def _named(self) -> dict[str, int]:
-        """Every name that a series goes by: totals in the order of the model, then parts by class."""
-        context = self._context
-        names = {name: context.columns[name] for name in context.names.names}
-        for name, parts in context.classes.items():
-            for class_id, part in zip(context.class_ids, parts, strict=True):
-                names[f"{name}@{class_id}"] = part
-        return names
 
     # Inputs
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from flowtime.engine.builder import FlowBuilder
-from flowtime.engine.edge_flows import EdgeColumns, lower_edges
+from flowtime.engine.edge_flows import EdgeColumns
 from flowtime.engine.flow_latency import lower_flow_latency
 from flowtime.engine.flow_parts import FlowPart, flow_parts
 from flowtime.engine.ir import ColumnKind
@@ -73,19 +73,16 @@ def lower_metrics(
     nodes: Sequence[Station],
     columns: Mapping[str, int],
     spec: ModelSpec,
-    classes: Mapping[str, Sequence[int]] | None = None,
-    class_ids: Sequence[str] = (),
-    edges: EdgeColumns | None = None,
+    classes: Mapping[str, Sequence[int]],
+    class_ids: Sequence[str],
+    edges: EdgeColumns,
 ) -> dict[str, int]:
     """Add the operations of every derived metric; return the column of each ``node.metric``.
 
     ``classes`` maps a series to the columns of its parts in the order of ``class_ids``; ``edges`` are what
-    ``lower_edges`` gave for the same model (asked for here where they are not handed in).
+    ``lower_edges`` gave for the same model.
     """
-    classes = classes or {}
     parts = flow_parts(columns, classes, class_ids, builder.scalar(0.0))
-    if edges is None:
-        edges = lower_edges(builder, nodes, columns, classes, class_ids, spec)
     made: dict[str, int] = {}
     milliseconds = bin_milliseconds(spec.grid)
     for station in nodes:

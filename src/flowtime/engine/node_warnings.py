@@ -44,21 +44,17 @@ def node_warnings(view: StationView, *, is_terminal: bool) -> Iterator[RunWarnin
 
 
 def _work(view: StationView) -> Iterator[RunWarning]:
-    subject, node, served, inflow = view.subject, view.station.node, view.served, view.inflow
+    subject, kind, served, inflow = view.subject, view.station.node.kind, view.served, view.inflow
+    has_queue, capacity = view.station.has_queue, view.capacity
     # What a gate held back may leave all at once.
     is_immediate = not view.accumulates
-    takes_only_arrivals = is_immediate and not view.station.has_queue and node.kind != "dependency"
-    if served is not None and inflow is not None and takes_only_arrivals:
-        over = exceeds(served, inflow)
-        yield from subject.where("served_exceeds_arrivals", "served exceeds arrivals", over, served - inflow)
-    capacity = view.capacity
-    if served is not None and capacity is not None and is_immediate and node.kind not in ("queue", "dlq"):
-        over = exceeds(served, capacity)
-        yield from subject.where("served_exceeds_capacity", "served exceeds capacity", over, served - capacity)
-    errors = view.series.get("errors")
-    if errors is not None and inflow is not None and not view.station.has_queue:
-        over = exceeds(errors, inflow)
-        yield from subject.where("errors_exceed_arrivals", "errors exceed arrivals", over, errors - inflow)
+    if is_immediate and not has_queue and kind != "dependency":
+        yield from subject.above("served_exceeds_arrivals", "served exceeds arrivals", served, inflow)
+    if is_immediate and kind not in ("queue", "dlq"):
+        yield from subject.above("served_exceeds_capacity", "served exceeds capacity", served, capacity)
+    if not has_queue:
+        errors = view.series.get("errors")
+        yield from subject.above("errors_exceed_arrivals", "errors exceed arrivals", errors, inflow)
     if capacity is not None and not np.isnan(capacity).all() and not np.any(capacity > 0.0):
         yield subject.note("capacity_all_zero", "capacity is 0 in every bin, so utilization is undefined")
 
@@ -69,18 +65,16 @@ def _queue(view: StationView) -> Iterator[RunWarning]:
         return
     subject = view.subject
     present = earlier + finite_or_zero(inflow)
-    asked = view.series.get("errors")
-    if "loss" in view.series and asked is not None:
-        over = exceeds(finite_or_zero(asked), present)
+    if "loss" in view.series and "errors" in view.series:
         message = "errors exceed what is there to lose"
-        yield from subject.where("loss_exceeds_available", message, over, asked - present)
+        asked = finite_or_zero(view.series["errors"])
+        yield from subject.above("loss_exceeds_available", message, asked, present)
     if view.is_gated_at_its_queue and view.accumulates:
         # What such a gate holds is not a series, so the balance can not be told from outside.
         return
     gone = finite_or_zero(served) + view.lost
-    over = exceeds(gone, present)
     message = "served (and errors) exceed arrivals and queue: the difference is work out of nothing"
-    yield from subject.where("served_exceeds_available", message, over, gone - present)
+    yield from subject.above("served_exceeds_available", message, gone, present)
     if view.station.made.queue is None:
         expected = np.maximum(0.0, present - gone) - _overflow(view)
         message = "the queue depth is not what arrivals, served and errors make of it"

@@ -8,16 +8,19 @@ op by op.  The order never depends on more than the file.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flowtime.engine.ir import Operation
 
-__all__ = ["Component", "SameBinCycle", "order_operations", "producers"]
+__all__ = ["NOBODY", "Component", "SameBinCycle", "needed_operations", "order_operations", "producers"]
+
+# The operation that fills an input: none.  As an index it is the last, which below is kept for it.
+NOBODY = -1
 
 
 class Component(NamedTuple):
-    """Operations (by index) that run together: bin by bin where ``is_feedback``, in this order."""
+    """Operations (by index) that run together: bin by bin where ``is_feedback``, else one after the other."""
 
     operations: tuple[int, ...]
     is_feedback: bool
@@ -29,61 +32,87 @@ class SameBinCycle(NamedTuple):
     operations: tuple[int, ...]
 
 
-def producers(operations: Sequence[Operation], kept: Iterable[int]) -> dict[int, int]:
-    """Map each computed column to the operation that fills it."""
-    return {column: index for index in kept for column in operations[index].outs}
+def producers(operations: Sequence[Operation], columns: int) -> list[int]:
+    """Return for each column the operation that fills it, or NOBODY."""
+    made_by = [NOBODY] * columns
+    for index, operation in enumerate(operations):
+        for column in operation.outs:
+            made_by[column] = index
+    return made_by
 
 
-def order_operations(operations: Sequence[Operation], kept: Sequence[int]) -> list[Component | SameBinCycle]:
-    """Return the components of the ``kept`` operations in an order in which they can run.
+def needed_operations(operations: Sequence[Operation], made_by: Sequence[int], wanted: Iterable[int]) -> list[int]:
+    """Return the operations that fill the ``wanted`` columns and all that those read, in the order of the file."""
+    found = bytearray(len(operations) + 1)
+    found[NOBODY] = True
+    waiting = [made_by[column] for column in wanted]
+    while waiting:
+        index = waiting.pop()
+        if not found[index]:
+            found[index] = True
+            waiting.extend([made_by[column] for column in operations[index].ins])
+    return [index for index in range(len(operations)) if found[index]]
 
-    Tarjan's components come out after all that they wait for, taken up in the order of the file.  One that
-    can not run, since it closes a loop within one bin, comes as a ``SameBinCycle``.
+
+def order_operations(
+    operations: Sequence[Operation], kept: Sequence[int], made_by: Sequence[int]
+) -> list[Component | SameBinCycle]:
+    """Return the ``kept`` operations in an order in which they can run, those in a row without feedback together.
+
+    What is not kept is taken to be there already.  Components come out after all that they wait for, taken
+    up in the order of the file.  One that can not run, since it closes a loop within one bin, comes as a
+    ``SameBinCycle``.
     """
-    made_by = producers(operations, kept)
-    sources = {i: [made_by[c] for c in operations[i].ins if c in made_by] for i in kept}
-    return [_component(operations, group, made_by) for group in _strong_components(kept, sources)]
+    found: list[Component | SameBinCycle] = []
+    plain: list[int] = []
+    for group in _Search(operations, kept, made_by).groups():
+        if len(group) == 1 and not _reads_itself(operations[group[0]]):
+            plain += group
+            continue
+        if plain:
+            found.append(Component(tuple(plain), False))
+            plain = []
+        found.append(_feedback(operations, group, made_by))
+    return [*found, Component(tuple(plain), False)] if plain else found
 
 
-def _component(
-    operations: Sequence[Operation], group: Sequence[int], made_by: Mapping[int, int]
-) -> Component | SameBinCycle:
-    if len(group) == 1:
-        only = operations[group[0]]
-        if not any(column in only.outs for column in only.ins):
-            return Component((group[0],), False)
+def _reads_itself(operation: Operation) -> bool:
+    return any(column in operation.ins for column in operation.outs)
+
+
+def _feedback(operations: Sequence[Operation], group: list[int], made_by: Sequence[int]) -> Component | SameBinCycle:
     inside = set(group)
-    waits = {
-        i: {
-            made_by[c]
-            for place, c in enumerate(operations[i].ins)
-            if made_by.get(c) in inside and not (place == 0 and operations[i].lag > 0)
-        }
-        for i in group
-    }
-    order = _stable_order(waits, {i: i for i in group})
+    waits = {i: inside.intersection([made_by[c] for c in _read_at_once(operations[i])]) for i in group}
+    if all(max(before, default=NOBODY) < i for i, before in waits.items()):
+        return Component(tuple(group), True)
+    order = _stable_order(waits)
     if len(order) == len(group):
         return Component(tuple(order), True)
     return SameBinCycle(_find_cycle({i: waits[i] for i in sorted(inside - set(order))}))
 
 
-def _stable_order(waits: Mapping[int, set[int]], rank: Mapping[int, int]) -> list[int]:
-    """Kahn's order, the least rank first among those that can go; nodes on a cycle are left out."""
+def _read_at_once(operation: Operation) -> tuple[int, ...]:
+    """The operands of which an operation reads the same bin."""
+    return operation.ins[1:] if operation.lag > 0 else operation.ins
+
+
+def _stable_order(waits: Mapping[int, set[int]]) -> list[int]:
+    """Kahn's order, the first in the file first among those that can go; nodes on a cycle are left out."""
     missing = {node: len(before) for node, before in waits.items()}
     after: dict[int, list[int]] = {node: [] for node in waits}
     for node, before in waits.items():
         for other in before:
             after[other].append(node)
-    ready = [(rank[node], node) for node, count in missing.items() if count == 0]
+    ready = [node for node, count in missing.items() if count == 0]
     heapq.heapify(ready)
     order = []
     while ready:
-        _, node = heapq.heappop(ready)
+        node = heapq.heappop(ready)
         order.append(node)
         for other in after[node]:
             missing[other] -= 1
             if missing[other] == 0:
-                heapq.heappush(ready, (rank[other], other))
+                heapq.heappush(ready, other)
     return order
 
 
@@ -109,44 +138,69 @@ def _walk_back(came_from: Mapping[int, int], start: int, last: int) -> tuple[int
     return tuple(reversed(path))
 
 
-def _strong_components(nodes: Sequence[int], sources: Mapping[int, Sequence[int]]) -> list[list[int]]:
-    """Tarjan's components with a stack of our own, since a chain of queues is deeper than Python's."""
-    number: dict[int, int] = {}
-    low: dict[int, int] = {}
-    on_stack: set[int] = set()
-    stack: list[int] = []
-    groups: list[list[int]] = []
-    for root in nodes:
-        if root in number:
-            continue
-        work = [(root, iter(sources[root]))]
-        number[root] = low[root] = len(number)
-        stack.append(root)
-        on_stack.add(root)
-        while work:
-            node, rest = work[-1]
-            following = next(rest, None)
-            if following is None:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+class _Search:
+    """Tarjan's search for components, with a stack of its own, since a chain of queues is deeper than Python's."""
+
+    def __init__(self, operations: Sequence[Operation], kept: Sequence[int], made_by: Sequence[int]) -> None:
+        self._operations = operations
+        self._kept = kept
+        self._made_by = made_by
+        # What has left the search: inputs, what is not kept, and the members of finished components.
+        self._done = bytearray(b"\1") * (len(operations) + 1)
+        for index in kept:
+            self._done[index] = False
+        self._number = [0] * len(operations)
+        self._low = [0] * len(operations)
+        self._count = 0
+        self._stack: list[int] = []
+
+    def groups(self) -> Iterator[list[int]]:
+        """Yield the components, each sorted, after all that they wait for."""
+        operations, done, made_by = self._operations, self._done, self._made_by
+        for root in self._kept:
+            if done[root]:
+                continue
+            for column in operations[root].ins:
+                if not done[made_by[column]]:
+                    yield from self._from(root)
+                    break
+            else:
+                # By far the most: all that it reads is there, so it is a component, and the search is over.
+                done[root] = True
+                yield [root]
+
+    def _from(self, root: int) -> Iterator[list[int]]:
+        made_by, done, number, low = self._made_by, self._done, self._number, self._low
+        path = [(root, self._enter(root))]
+        while path:
+            node, rest = path[-1]
+            for column in rest:
+                other = made_by[column]
+                if done[other]:
+                    continue
+                if number[other] == 0:
+                    path.append((other, self._enter(other)))
+                    break
+                if number[other] < low[node]:
+                    low[node] = number[other]
+            else:
+                path.pop()
+                if path and low[node] < low[path[-1][0]]:
+                    low[path[-1][0]] = low[node]
                 if low[node] == number[node]:
-                    groups.append(_pop_group(stack, on_stack, node))
-            elif following not in number:
-                number[following] = low[following] = len(number)
-                stack.append(following)
-                on_stack.add(following)
-                work.append((following, iter(sources[following])))
-            elif following in on_stack:
-                low[node] = min(low[node], number[following])
-    return groups
+                    yield self._finish(node)
 
+    def _enter(self, node: int) -> Iterator[int]:
+        self._count += 1
+        self._number[node] = self._low[node] = self._count
+        self._stack.append(node)
+        return iter(self._operations[node].ins)
 
-def _pop_group(stack: list[int], on_stack: set[int], root: int) -> list[int]:
-    group = []
-    while True:
-        node = stack.pop()
-        on_stack.discard(node)
-        group.append(node)
-        if node == root:
-            return sorted(group)
+    def _finish(self, node: int) -> list[int]:
+        group = []
+        member = NOBODY
+        while member != node:
+            member = self._stack.pop()
+            self._done[member] = True
+            group.append(member)
+        return sorted(group)

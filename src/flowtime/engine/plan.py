@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 from types import MappingProxyType
 
 import numpy as np
@@ -12,7 +14,14 @@ from numpy.typing import NDArray
 
 from flowtime.engine.fusion import fuse_line
 from flowtime.engine.ir import ColumnKind, Flow, Operation
-from flowtime.engine.ordering import Component, SameBinCycle, order_operations
+from flowtime.engine.ordering import (
+    NOBODY,
+    Component,
+    SameBinCycle,
+    needed_operations,
+    order_operations,
+    producers,
+)
 from flowtime.errors import FlowtimeError
 from flowtime.model.spec import FloatArray
 from flowtime_kernels import opcodes as op
@@ -67,7 +76,7 @@ class Plan:
     ``ops`` int64 (ops, WIDTH); ``steps`` and ``metric_steps`` int64 (n, 3); ``layout`` int64 (3, columns + 1);
     ``params`` float64; ``size`` values of the buffer for a block of ``block`` bins, of which the first
     ``rows * bins`` are whole series, inputs (``constants``, float64 (inputs, bins)) first.  ``row_of`` maps a
-    column to its row, ``slot_of`` a scalar column to its place.
+    column to its row, ``slot_of`` a scalar column to its place; ``full`` are the scalar columns with a row.
     """
 
     ops: IndexArray
@@ -80,6 +89,7 @@ class Plan:
     rows: int
     size: int
     block: int
+    full: frozenset[int]
     row_of: Mapping[int, int]
     slot_of: Mapping[int, int]
     stages: tuple[Stage, ...]
@@ -95,32 +105,27 @@ def schedule(flow: Flow, wanted: Sequence[int]) -> Schedule:
 
     Operations of derived metrics come after all others, so that they can be run later or not at all.
     """
+    flow = flow.holding(wanted)
     names = frozenset(wanted)
-    needed = _needed(flow, names)
-    _require_all_filled(flow, needed, names)
-    series = [i for i in needed if i < flow.metric_start]
-    derived = [i for i in needed if i >= flow.metric_start]
+    made_by = producers(flow.operations, len(flow.columns))
+    needed = needed_operations(flow.operations, made_by, names)
+    _require_all_filled(flow, needed, made_by, names)
+    first_metric = bisect_left(needed, flow.metric_start)
+    lines = _Lines(flow, Counter(chain.from_iterable([flow.operations[i].ins for i in needed])), names)
     stages: list[Stage] = []
     cycles: list[SameBinCycle] = []
-    readers: dict[int, int] = {}
-    for i in needed:
-        for column in flow.operations[i].ins:
-            readers[column] = readers.get(column, 0) + 1
-    for part, is_metric in ((series, False), (derived, True)):
-        for component in order_operations(flow.operations, part):
-            if isinstance(component, SameBinCycle):
-                cycles.append(component)
-            else:
-                stages.extend(_stages_of(flow, component, readers, names, is_metric))
-    return Schedule(tuple(_joined(stages)), names, tuple(cycles))
+    for part, is_metric in ((needed[:first_metric], False), (needed[first_metric:], True)):
+        ordered = order_operations(flow.operations, part, made_by)
+        cycles.extend(component for component in ordered if isinstance(component, SameBinCycle))
+        stages.extend(_stages(flow, [c for c in ordered if isinstance(c, Component)], lines, is_metric))
+    return Schedule(tuple(stages), names, tuple(cycles))
 
 
-def _require_all_filled(flow: Flow, needed: Sequence[int], wanted: frozenset[int]) -> None:
+def _require_all_filled(flow: Flow, needed: Sequence[int], made_by: Sequence[int], wanted: frozenset[int]) -> None:
     """A column that nothing fills would hold what the memory held before; no result may."""
-    filled = {column for i in needed for column in flow.operations[i].outs}
-    read = {column for i in needed for column in flow.operations[i].ins} | wanted
-    for column in read - filled:
-        if flow.columns[column].kind is ColumnKind.COMPUTED:
+    read = wanted.union(*[flow.operations[i].ins for i in needed])
+    for column in read:
+        if made_by[column] == NOBODY and flow.columns[column].kind is ColumnKind.COMPUTED:
             raise FlowtimeError(
                 f"nothing computes {flow.columns[column].owner!r}",
                 code="flowtime.internal",
@@ -128,39 +133,37 @@ def _require_all_filled(flow: Flow, needed: Sequence[int], wanted: frozenset[int
             )
 
 
-def _needed(flow: Flow, wanted: frozenset[int]) -> list[int]:
-    made_by = {column: i for i, operation in enumerate(flow.operations) for column in operation.outs}
-    found: set[int] = set()
-    waiting = [made_by[column] for column in wanted if column in made_by]
-    while waiting:
-        i = waiting.pop()
-        if i not in found:
-            found.add(i)
-            waiting.extend(made_by[column] for column in flow.operations[i].ins if column in made_by)
-    return sorted(found)
+@dataclass(frozen=True)
+class _Lines:
+    """What it takes to fuse the queue lines of a flow: how many operations read a column, and which are wanted."""
+
+    flow: Flow
+    readers: Mapping[int, int]
+    wanted: frozenset[int]
+
+    def fused(self, group: tuple[Operation, ...]) -> tuple[Operation, ...] | None:
+        """The plain operations that take the place of a feedback component, or None if it is no such line."""
+        fused = fuse_line(self.flow.columns, group, self.readers, self.wanted)
+        if fused is None:
+            return None
+        return (fused.line,) if fused.shift is None else (fused.line, fused.shift)
 
 
-def _stages_of(
-    flow: Flow, component: Component, readers: Mapping[int, int], wanted: frozenset[int], is_metric: bool
-) -> list[Stage]:
-    group = tuple(flow.operations[i] for i in component.operations)
-    fused = fuse_line(flow.columns, group, readers, wanted) if component.is_feedback else None
-    if fused is None:
-        return [Stage(group, component.is_feedback, is_metric)]
-    plain = (fused.line,) if fused.shift is None else (fused.line, fused.shift)
-    return [Stage(plain, False, is_metric)]
-
-
-def _joined(stages: Sequence[Stage]) -> list[Stage]:
-    """Neighboring stages without feedback are one stage."""
-    joined: list[Stage] = []
-    for (is_feedback, is_metric), alike in groupby(stages, key=lambda stage: (stage.is_feedback, stage.is_metric)):
-        if is_feedback:
-            joined.extend(alike)
-        else:
-            operations = tuple(chain.from_iterable(stage.operations for stage in alike))
-            joined.append(Stage(operations, False, is_metric))
-    return joined
+def _stages(flow: Flow, components: Iterable[Component], lines: _Lines, is_metric: bool) -> list[Stage]:
+    """Make stages of components; what has no feedback, or lost it by fusion, joins its neighbors in one stage."""
+    stages: list[Stage] = []
+    plain: list[Operation] = []
+    for component in components:
+        group = tuple([flow.operations[i] for i in component.operations])
+        simple = lines.fused(group) if component.is_feedback else group
+        if simple is not None:
+            plain.extend(simple)
+            continue
+        if plain:
+            stages.append(Stage(tuple(plain), False, is_metric))
+            plain = []
+        stages.append(Stage(group, True, is_metric))
+    return [*stages, Stage(tuple(plain), False, is_metric)] if plain else stages
 
 
 def plan_flow(flow: Flow, order: Schedule, *, block: int = BLOCK_BINS, full: frozenset[int] = frozenset()) -> Plan:
@@ -169,27 +172,29 @@ def plan_flow(flow: Flow, order: Schedule, *, block: int = BLOCK_BINS, full: fro
     A column is a whole row if it was asked for or later bins look back at it, else a row of one block,
     used again once nothing reads it.  ``full`` names scalar inputs that get a row, to hold a series.
     """
-    return _Layout(flow, order, min(block, flow.bins), full).plan()
+    return _Layout(flow.holding(order.wanted), order, min(block, flow.bins), full).plan()
 
 
-def pack_rows(operations: Sequence[Operation], number: Mapping[int, int]) -> tuple[IndexArray, FloatArray]:
+def pack_rows(
+    operations: Sequence[Operation], number: Mapping[int, int] | Sequence[int]
+) -> tuple[IndexArray, FloatArray]:
     """Return the op table, int64 (ops, WIDTH), with columns renumbered by ``number``, and its parameters."""
     params: list[float] = []
-    rows = np.zeros((len(operations), table.WIDTH), dtype=np.int64)
-    for row, operation in zip(rows, operations, strict=True):
+    cells: list[int] = []
+    for operation in operations:
         outs = [number[column] for column in operation.outs]
         ins = [number[column] for column in operation.ins]
-        listed = operation.params
+        listed: Iterable[float] = operation.params
         if operation.code == op.LEVEL:
             # As many operands as there are demands: their column numbers stand among the parameters.
-            listed, ins = tuple(map(float, ins[1:])), ins[:1]
+            listed, ins = map(float, ins[1:]), ins[:1]
         # Unused operands point at the first one, so that reading them is harmless.
-        outs += [outs[0]] * (4 - len(outs))
-        ins += [ins[0]] * (4 - len(ins))
-        row[:] = (operation.code, *outs, *ins, operation.length, operation.phase, len(params))
+        outs += outs[:1] * (4 - len(outs))
+        ins += ins[:1] * (4 - len(ins))
+        cells += (operation.code, *outs, *ins, operation.length, operation.phase, len(params))
         params.extend(listed)
     # One more, since operations without parameters point behind those of the one before.
-    return rows, np.array([*params, 0.0])
+    return np.array(cells, dtype=np.int64).reshape(-1, table.WIDTH), np.array([*params, 0.0])
 
 
 def share_rows(groups: Sequence[Sequence[Operation]], columns: frozenset[int]) -> tuple[dict[int, int], int]:
@@ -198,18 +203,20 @@ def share_rows(groups: Sequence[Sequence[Operation]], columns: frozenset[int]) -
     ``groups`` run one after the other; what one group touches is alive all through it.
     """
     last: dict[int, int] = {}
-    for moment, operations in enumerate(groups):
-        for operation in operations:
-            last.update(dict.fromkeys((*operation.ins, *operation.outs), moment))
+    touched: list[list[int]] = []
+    for operations in groups:
+        seen = sorted({c for o in operations for c in (*o.ins, *o.outs) if c in columns})
+        if seen:
+            last.update(dict.fromkeys(seen, len(touched)))
+            touched.append(seen)
     free: list[int] = []
     row: dict[int, int] = {}
     depth = 0
-    for moment, operations in enumerate(groups):
-        seen = columns.intersection(chain.from_iterable((*o.ins, *o.outs) for o in operations))
-        for column in sorted(c for c in seen if c not in row):
-            if free:
+    for moment, seen in enumerate(touched):
+        for column in seen:
+            if column not in row and free:
                 row[column] = free.pop()
-            else:
+            elif column not in row:
                 row[column] = depth
                 depth += 1
         free.extend(sorted((row[c] for c in seen if last[c] == moment), reverse=True))
@@ -221,48 +228,52 @@ class _Layout:
 
     def __init__(self, flow: Flow, order: Schedule, block: int, full: frozenset[int]) -> None:
         self._flow = flow
-        self._order = order
+        self._stages = order.stages
         self._block = block
-        used = {c for stage in order.stages for o in stage.operations for c in (*o.ins, *o.outs)} | order.wanted
-        self._inputs = [c for c in sorted(used) if flow.columns[c].kind is ColumnKind.SERIES or c in full]
-        self._scalars = [c for c in sorted(used) if flow.columns[c].kind is ColumnKind.SCALAR and c not in full]
-        kept = self._kept(used)
-        self._row_of = {column: row for row, column in enumerate([*self._inputs, *kept])}
+        self._full = full
+        used = order.wanted.union(*[o.ins for stage in order.stages for o in stage.operations])
+        used = used.union(*[o.outs for stage in order.stages for o in stage.operations])
         self._used = sorted(used)
+        kinds = [flow.columns[c].kind for c in self._used]
+        paired = list(zip(self._used, kinds, strict=True))
+        self._inputs = [c for c, kind in paired if kind is ColumnKind.SERIES or c in full]
+        self._scalars = [c for c, kind in paired if kind is ColumnKind.SCALAR and c not in full]
+        computed = {c for c, kind in paired if kind is ColumnKind.COMPUTED}
+        kept = self._kept(computed, order.wanted)
+        self._rows = [*self._inputs, *kept]
+        self._passing = frozenset(computed.difference(kept))
 
-    def _kept(self, used: set[int]) -> list[int]:
-        stages = self._order.stages
-        late = {c for stage in stages if stage.is_metric for o in stage.operations for c in o.outs}
+    def _kept(self, computed: set[int], wanted: frozenset[int]) -> list[int]:
+        late = {c for stage in self._stages if stage.is_metric for o in stage.operations for c in o.outs}
         # Metrics may be computed later, when the rows of a block hold something else.
-        handed_on = {c for stage in stages if stage.is_metric for o in stage.operations for c in o.ins} - late
-        kept = (used & self._order.wanted) | handed_on
-        for stage in stages:
-            for operation in stage.operations:
-                if operation.code in LOOKS_BACK:
-                    kept.add(operation.ins[0])
-                if operation.code in REMEMBERS:
-                    kept.add(operation.outs[-1])
+        handed_on = {c for stage in self._stages if stage.is_metric for o in stage.operations for c in o.ins} - late
+        kept = handed_on.union(wanted)
+        for stage in self._stages:
+            kept.update([o.ins[0] for o in stage.operations if o.code in LOOKS_BACK])
+            kept.update([o.outs[-1] for o in stage.operations if o.code in REMEMBERS])
+        kept &= computed
         # Metrics last: a buffer whose metrics nobody asks for never touches their memory.
-        return sorted((c for c in kept if self._is_computed(c)), key=lambda c: (c in late, c))
+        return sorted(kept - late) + sorted(kept & late)
 
     def plan(self) -> Plan:
         """Return the tables."""
-        flow, block, bins = self._flow, self._block, self._flow.bins
-        rows = len(self._row_of)
-        slot_of = {column: rows * bins + place for place, column in enumerate(self._scalars)}
-        local, depth = share_rows(self._moments(), frozenset(c for c in self._used if self._is_local(c)))
-        first_local = rows * bins + len(self._scalars)
-        number = {column: i for i, column in enumerate(self._used)}
+        block, bins = self._block, self._flow.bins
+        first_scalar = len(self._rows) * bins
+        first_local = first_scalar + len(self._scalars)
+        local, depth = share_rows(self._moments(), self._passing)
+        # Where each column begins, by its number in the flow; only what is used counts.
+        base = np.zeros(len(self._flow.columns), dtype=np.int64)
+        base[self._rows] = np.arange(len(self._rows)) * bins
+        base[self._scalars] = first_scalar + np.arange(len(self._scalars))
+        base[list(local)] = first_local + np.array(list(local.values()), dtype=np.int64) * block
         layout = np.zeros((3, len(self._used) + 1), dtype=np.int64)
-        for column, i in number.items():
-            if column in self._row_of:
-                layout[:, i] = (self._row_of[column] * bins, 1, 0)
-            elif column in slot_of:
-                layout[:, i] = (slot_of[column], 0, 0)
-            else:
-                layout[:, i] = (first_local + local[column] * block, 1, 1)
+        layout[0, :-1] = base[self._used]
         layout[0, -1] = first_local + depth * block
-        ops, params = pack_rows([o for stage in self._order.stages for o in stage.operations], number)
+        number = np.zeros(len(self._flow.columns), dtype=np.int64)
+        number[self._used] = np.arange(len(self._used))
+        layout[1, number[self._rows + list(local)]] = 1
+        layout[2, number[list(local)]] = 1
+        ops, params = pack_rows([o for stage in self._stages for o in stage.operations], number.tolist())
         return Plan(
             ops=ops,
             steps=self._steps(metric=False),
@@ -270,13 +281,14 @@ class _Layout:
             layout=layout,
             params=params,
             constants=self._constants(),
-            scalars=np.array([flow.columns[c].value for c in self._scalars]),
-            rows=rows,
+            scalars=np.array([self._flow.columns[c].value for c in self._scalars]),
+            rows=len(self._rows),
             size=first_local + (depth + 4) * block,
             block=block,
-            row_of=MappingProxyType(self._row_of),
-            slot_of=MappingProxyType(slot_of),
-            stages=self._order.stages,
+            full=self._full,
+            row_of=MappingProxyType({column: row for row, column in enumerate(self._rows)}),
+            slot_of=MappingProxyType({column: first_scalar + i for i, column in enumerate(self._scalars)}),
+            stages=self._stages,
         )
 
     def _constants(self) -> FloatArray:
@@ -288,7 +300,7 @@ class _Layout:
 
     def _steps(self, *, metric: bool) -> IndexArray:
         rows, first = [], 0
-        for stage in self._order.stages:
+        for stage in self._stages:
             end = first + len(stage.operations)
             if stage.is_metric == metric:
                 rows.append((first, end, int(stage.is_feedback)))
@@ -299,12 +311,6 @@ class _Layout:
         # The rows of a feedback component are all alive from its first bin to its last.
         return [
             group
-            for stage in self._order.stages
+            for stage in self._stages
             for group in ([stage.operations] if stage.is_feedback else [(o,) for o in stage.operations])
         ]
-
-    def _is_local(self, column: int) -> bool:
-        return self._is_computed(column) and column not in self._row_of
-
-    def _is_computed(self, column: int) -> bool:
-        return self._flow.columns[column].kind is ColumnKind.COMPUTED

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flowtime.engine.coverage import Coverage, class_coverage, least_coverage
+from flowtime.engine.edge_flows import EDGE_UNITS
 from flowtime.engine.ir import SeriesInfo
 from flowtime.engine.kernel_cache import Kernels
 from flowtime.engine.overrides import unknown_name
@@ -66,6 +68,15 @@ class Buffer:
             place = plan.slot_of[column]
             self.values[place] = plan.scalars[place - plan.first_scalar]
 
+    def moved(self, plan: Plan) -> Buffer:
+        """Return a new buffer for another plan of the same model, with the inputs and scalars of this one."""
+        other = Buffer.fresh(plan)
+        for column, row in islice(self.plan.row_of.items(), len(self.plan.constants)):
+            other.row(plan.row_of[column])[:] = self.row(row)
+        for column, place in self.plan.slot_of.items():
+            other.values[plan.slot_of[column]] = self.values[place]
+        return other
+
     def run(self, kernels: Kernels, steps: IndexArray) -> None:
         """Run steps of the plan over all bins."""
         plan = self.plan
@@ -106,7 +117,7 @@ class Result(Mapping[str, FloatArray]):
         column = self._names.get(name)
         if column is None:
             raise KeyError(str(unknown_name("kept series", name, tuple(self._names), code="parameter.unknown_output")))
-        if name in self._compiled.flow.metrics:
+        if name not in self._compiled.flow.names:
             self.need_metrics()
         return self._buffer.column(column)
 
@@ -131,8 +142,11 @@ class Result(Mapping[str, FloatArray]):
 
     def describe(self, name: str) -> SeriesInfo:
         """Say what a series is; raises ParameterError for a name that does not exist."""
-        info = self._compiled.flow.info
+        info, edges = self._compiled.flow.info, self._compiled.flow.edges
         base, at, class_id = name.partition("@")
+        if edges is not None and name in edges.columns:
+            metric = base.rpartition("_")[2]
+            return SeriesInfo(name, "edge", EDGE_UNITS[metric], None, metric, True, class_id or None)
         if name not in self._compiled.flow.names or base not in info:
             raise unknown_name("series", name, tuple(info), code="parameter.unknown_output")
         return info[base]._replace(name=name, class_id=class_id) if at else info[base]
@@ -159,6 +173,15 @@ class Result(Mapping[str, FloatArray]):
         bound = {s.series[role]: None for s in self._compiled.stations for role in roles if role in s.series}
         return least_coverage(self.coverage(name) for name in bound if name in self)
 
+    @property
+    def derived_series(self) -> tuple[str, ...]:
+        """What there is beyond the series of the model: parts by class, and volumes of edges."""
+        return self._compiled.derived_series
+
+    def values_of(self, name: str) -> FloatArray:
+        """Return a series, a metric (``node.metric``) or a volume of an edge, read-only float64 (bins,)."""
+        return self[name] if name in self._names else self.metric(name)
+
     def metric(self, name: str) -> FloatArray:
         """Return a derived metric by its full name ``node.metric``, read-only float64 (bins,).
 
@@ -178,7 +201,13 @@ class Result(Mapping[str, FloatArray]):
         """Run the operations of the derived metrics, once."""
         with self._lock:
             if not self._has_metrics:
-                self._buffer.run(self._compiled.kernels, self._buffer.plan.metric_steps)
+                kernels = self._compiled.kernels
+                plan = self._compiled.plan_with_metrics(self._buffer.plan)
+                if plan is not self._buffer.plan:
+                    # Evaluated before anybody asked for metrics: there is no room for them, so once more.
+                    self._buffer = self._buffer.moved(plan)
+                    self._buffer.run(kernels, plan.steps)
+                self._buffer.run(kernels, plan.metric_steps)
                 self._has_metrics = True
 
     @cached_property

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flowtime.engine.retry_kernel import MOST_RETRY_TAPS, retry_taps
 from flowtime.engine.run_warning import RunWarning
 from flowtime.engine.station_view import StationView
-from flowtime.engine.tolerance import apart, exceeds
+from flowtime.engine.tolerance import apart
 
 __all__ = ["retry_warnings"]
 
@@ -33,9 +33,7 @@ def retry_warnings(view: StationView) -> Iterator[RunWarning]:
 
 
 def _pair(view: StationView, code: str, message: str, more: str, less: str) -> Iterator[RunWarning]:
-    left, right = view.series.get(more), view.series.get(less)
-    if left is not None and right is not None:
-        yield from view.subject.where(code, message, exceeds(left, right), left - right)
+    yield from view.subject.above(code, message, view.series.get(more), view.series.get(less))
 
 
 def _exhausted(view: StationView) -> Iterator[RunWarning]:
@@ -55,16 +53,18 @@ def _exhausted(view: StationView) -> Iterator[RunWarning]:
 
 
 def _balance(view: StationView) -> Iterator[RunWarning]:
-    attempts, served = view.series.get("attempts"), view.series.get("served")
-    failed = view.series.get("failures", view.series.get("errors"))
     # Attempts that the engine computes are arrivals and echo; those at a queue end in a later bin.
     if view.station.made.attempts is not None or view.station.has_queue:
         return
-    if attempts is not None and served is not None and failed is not None:
-        ended = served + failed
-        message = "attempts are not served and failures together"
-        wrong = apart(attempts, ended)
-        yield from view.subject.where("attempts_conservation_mismatch", message, wrong, attempts - ended, "info")
+    attempts, served = view.series.get("attempts"), view.series.get("served")
+    failed = view.series.get("failures", view.series.get("errors"))
+    if attempts is None or served is None or failed is None:
+        return
+    ended = served + failed
+    message = "attempts are not served and failures together"
+    yield from view.subject.where(
+        "attempts_conservation_mismatch", message, apart(attempts, ended), attempts - ended, "info"
+    )
 
 
 def _policy(view: StationView) -> Iterator[RunWarning]:

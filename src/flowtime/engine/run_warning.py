@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from flowtime.engine.tolerance import BoolArray, bin_ranges
+from flowtime.engine.tolerance import BoolArray, bin_ranges, exceeds
 from flowtime.model.spec import FloatArray, Wire
 
 __all__ = ["RunWarning", "Severity", "Subject"]
@@ -46,6 +46,18 @@ class Subject(NamedTuple):
     def note(self, code: str, message: str, severity: Severity = "info") -> RunWarning:
         """Return a warning about the whole horizon."""
         return RunWarning(code=code, message=message, severity=severity, **self._asdict())
+
+    def above(
+        self,
+        code: str,
+        message: str,
+        left: FloatArray | None,
+        right: FloatArray | float | None,
+        severity: Severity = "warning",
+    ) -> Iterator[RunWarning]:
+        """Yield a warning about the bins where ``left`` is above ``right``, (bins,); none where one is not known."""
+        if left is not None and right is not None:
+            yield from self.where(code, message, exceeds(left, right), left - right, severity)
 
     def where(
         self, code: str, message: str, broken: BoolArray, by: FloatArray, severity: Severity = "warning"

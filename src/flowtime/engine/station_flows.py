@@ -54,14 +54,13 @@ class StationFlows:
         self._asked = asked
         self._heirs = heirs
         self._desks: list[_Desk] = []
+        self._named_columns = context.named()
 
     def lower(self) -> None:
         """Fill the columns of everything that the topology implies, and of the declared queues."""
         for station in self._nodes:
             self._desks.append(self._desk(station))
-        demands = {
-            desk.station.index: self._demand(desk) for desk in self._desks if desk.station.node.constraints
-        }
+        demands = {desk.station.index: self._demand(desk) for desk in self._desks if desk.station.node.constraints}
         granted = grant_demands(self._context, self._nodes, demands)
         for desk in self._desks:
             desk.demand, desk.granted = demands.get(desk.station.index), granted.get(desk.station.index)
@@ -89,14 +88,14 @@ class StationFlows:
 
     def _asked_for(self, station: Station) -> Amount | None:
         name = station.bound("served")
-        if station.node.constraints and name in self._asked:
+        if station.node.constraints and name is not None and name in self._asked:
             return self._asked[name]
         asked = self._reference(station, "served")
         # A queue of the published format whose served nobody bound lets its capacity out.
         return asked or self._reference(station, "capacity") or Amount(self._builder.scalar(0.0))
 
     def _capacity(self, station: Station) -> int:
-        capacity = effective_capacity(self._builder, station, self._context.columns)
+        capacity = effective_capacity(self._builder, station, self._named_columns)
         return self._builder.scalar(0.0) if capacity is None else capacity
 
     def _inflow(self, station: Station, arrivals: Amount) -> Amount:
@@ -260,7 +259,11 @@ class StationFlows:
         owner = owner if owner is not None and owner.made.served is None else None
         inflow = context.of_reference(node.inflow) or Amount(self._builder.scalar(0.0))
         outflow = context.of_reference(node.outflow) or Amount(self._builder.scalar(0.0))
-        if owner is not None and owner.made.inflow and owner.series.get("arrivals") == context.names.resolve(node.inflow):
+        if (
+            owner is not None
+            and owner.made.inflow
+            and owner.series.get("arrivals") == context.names.resolve(node.inflow)
+        ):
             inflow = works[owner.index].inflow
         real = outflow.total
         if node.dispatch_schedule is not None:

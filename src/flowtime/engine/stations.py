@@ -172,9 +172,8 @@ def describe_series(spec: ModelSpec, names: Synthesized, nodes: tuple[Station, .
         for bound, name in station.series.items():
             parts.setdefault(name, (station.id, bound))
     # A series is first of all what the node computes; what is bound in several places, the first part it plays.
-    for name, made in names.series.items():
-        if made.is_constraint:
-            parts[name] = (None, made.role)
+    shared = {name: synthesized.role for name, synthesized in names.series.items() if synthesized.is_constraint}
+    parts.update({name: (None, role) for name, role in shared.items()})
     kinds = {node.id: type(node).__struct_config__.tag for node in spec.nodes}
     info: dict[str, SeriesInfo] = {}
     for name in names.names:

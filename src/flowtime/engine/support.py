@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowtime.engine.bound_places import bound_places
 from flowtime.errors import Fault
 from flowtime.model import Model
-from flowtime.model.bindings import bound_references
 from flowtime.model.naming import ALL_CLASSES, computes_served, split_reference
-from flowtime.model.spec import ConstNode, ExprNode, PmfNode, QueueNode, TopologyNode
+from flowtime.model.spec import ConstNode, ExprNode, PmfNode, TopologyNode
 
 __all__ = ["unsupported"]
 
@@ -22,20 +22,9 @@ def unsupported(model: Model) -> tuple[Fault, ...]:
 def _files(model: Model) -> Iterator[tuple[str, str, str]]:
     message = "a file bound here is not evaluated"
     hint = "declare a const node with `values: {file: ...}` and bind that"
-    given: list[tuple[str, dict[str, str]]] = []
-    for index, node in enumerate(model.spec.nodes):
-        if isinstance(node, QueueNode):
-            bound = {"inflow": node.inflow, "outflow": node.outflow, "loss": node.loss}
-            given.append((f"$.nodes[{index}]", {name: text for name, text in bound.items() if text is not None}))
-    topology = model.spec.topology
-    for index, station in enumerate(topology.nodes if topology else ()):
-        given.append((f"$.topology.nodes[{index}].semantics", bound_references(station.semantics)))
-    for index, constraint in enumerate(topology.constraints if topology else ()):
-        given.append((f"$.topology.constraints[{index}].semantics", {"served": constraint.semantics.served}))
-    for path, references in given:
-        for name, text in references.items():
-            if split_reference(text).file is not None:
-                yield message, f"{path}.{name}", hint
+    for text, path in bound_places(model):
+        if split_reference(text).file is not None:
+            yield message, path, hint
 
 
 def _held_back(model: Model) -> Iterator[tuple[str, str, str]]:

@@ -89,7 +89,9 @@ def _check_controls(report: Report, node: TopologyNode, own: NodeSeries, path: s
     field = "wipLimit" if node.wip_limit is not None else "wipLimitSeries"
     if is_limited(node) and not _has_computed_queue(report, node, own):
         hint = "limit a serviceWithBuffer, queue or dlq whose depth is computed"
-        report.add("bad_value", "work in progress is limited, and no queue of this node can be", f"{path}.{field}", hint)
+        report.add(
+            "bad_value", "work in progress is limited, and no queue of this node can be", f"{path}.{field}", hint
+        )
 
 
 def _has_computed_queue(report: Report, node: TopologyNode, own: NodeSeries) -> bool:
@@ -142,7 +144,10 @@ def _check_constraints(report: Report, topology: Topology) -> None:
         held = {node.id for node in topology.nodes if constraint.id in node.constraints}
         for place, name in enumerate(constraint.priorities):
             where = f"$.topology.constraints[{index}].priorities[{place}]"
-            if report.check_known(name, {node.id for node in topology.nodes}, where, "topology node") and name not in held:
+            if (
+                report.check_known(name, {node.id for node in topology.nodes}, where, "topology node")
+                and name not in held
+            ):
                 report.add("bad_value", f"{name!r} does not share {constraint.id!r}", where)
 
 

@@ -43,11 +43,13 @@ class PlanInputs:
     deterministic_id: str
     series_csv: bool
     overwrite: bool
+    # Series beyond those of the model.
+    derived: tuple[str, ...] = ()
 
 
 def plan_run(inputs: PlanInputs, target: Path | None) -> RunEnvelope:
     """Return the envelope of a dry run; ``target`` is the folder the run would have, where that is known."""
-    series = select_series(inputs.model)
+    series = select_series(inputs.model, inputs.derived)
     files = tuple(_files(inputs, series))
     exists = target is not None and target.exists()
     plan = RunPlan(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +21,9 @@ from flowtime.bundle import (
 )
 from flowtime.bundle.documents import RngEntry
 from flowtime.bundle.layout import RUN
-from flowtime.errors import ParameterError, RunConflictError, StorageError
+from flowtime.errors import RunConflictError, StorageError
 from flowtime.model import Model
+from flowtime.model.randomness import checked_seed, sampling_seed
 from flowtime.orchestration.envelope import RunEnvelope, describe_run
 from flowtime.orchestration.plan import PlanInputs, plan_run
 from flowtime.runs import model_run_id, random_run_id, template_run_id, utc_text
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled", "Compiler", "Progress", "RunRequest", "run_simulation"]
 
-_MAX_SEED = 2_147_483_647
-
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the step (``compile``, ``evaluate``, ``write``, ``publish``), what is done and the total."""
 
@@ -44,11 +43,16 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 class Compiled(Protocol):
     """A model that is ready to be evaluated."""
 
+    @property
+    def derived_series(self) -> tuple[str, ...]:
+        """What it gives beyond the series of the model: parts by class, and volumes of edges."""
+
     def evaluate(self) -> Result:
         """Return every series."""
 
 
-Compiler: TypeAlias = Callable[[Model], Compiled]
+Compiler: TypeAlias = Callable[[Model, int | None], Compiled]
+"""Called with the model and the seed to draw from; None: inputs enter as their expected values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +60,13 @@ class RunRequest:
     """What to run, and what to call it.
 
     ``run_id`` wins over ``deterministic``; without both the id is drawn at random.  ``seed`` None
-    means that of the model; ``series_csv`` None means that of the settings.
+    means that of the model; it is recorded, and drawn from where ``sample`` asks for that (0 if the model
+    has none).  ``series_csv`` None means that of the settings.
     """
 
     source: Model | Rendered
     seed: int | None = None
+    sample: bool = False
     run_id: str | None = None
     deterministic: bool = False
     overwrite: bool = False
@@ -88,11 +94,10 @@ class _Job:
             return self.request.run_id
         return self.deterministic_id if self.request.deterministic else None
 
-    @property
-    def series_csv(self) -> bool:
-        """Whether CSV files are written."""
+    def series_csv(self, derived: Sequence[str]) -> bool:
+        """Whether CSV files are written; ``derived`` series are those beyond the model's own."""
         choice = self.request.series_csv or self.settings.series_csv
-        series = len(select_series(self.model))
+        series = len(select_series(self.model, derived))
         return wants_csv(choice, self.settings.series_csv_limit_mb, series, self.model.spec.grid.bins)
 
 
@@ -118,13 +123,13 @@ def run_simulation(
     compiler = compiler or _compile_with_engine
     target = None if job.fixed_id is None else root / job.fixed_id
     if request.dry_run:
-        _compile(compiler, job.model, report)
-        return plan_run(_plan_inputs(job), target)
+        planned = _compile(compiler, job, report)
+        return plan_run(_plan_inputs(job, planned.derived_series), target)
     sweep(root)
     reused = _find_reusable(job, target)
     if reused is not None:
         return describe_run(reused, was_reused=True)
-    compiled = _compile(compiler, job.model, report)
+    compiled = _compile(compiler, job, report)
     report("evaluate", 0, 1)
     result = compiled.evaluate()
     report("evaluate", 1, 1)
@@ -137,7 +142,7 @@ def _prepare(request: RunRequest, root: Path, settings: Settings) -> _Job:
     model, origin = _unpack(request.source)
     if request.run_id is not None:
         safe_id(request.run_id, "run id")
-    rng = _rng(model, request.seed)
+    rng = _rng(model, request)
     hashes = hash_run(model, origin, rng)
     named = template_run_id(origin.template_id, hashes.input) if origin.is_template else model_run_id(hashes.scenario)
     return _Job(
@@ -166,14 +171,14 @@ def _unpack(source: Model | Rendered) -> tuple[Model, Origin]:
     return source.model, origin
 
 
-def _rng(model: Model, seed: int | None) -> RngEntry | None:
-    """Settle the random source: the seed that was asked for, else the model's, else none."""
-    declared = model.spec.rng
+def _rng(model: Model, request: RunRequest) -> RngEntry | None:
+    """Settle the random source: the seed that was asked for, else the model's, else 0 to sample and none not to."""
+    declared, seed = model.spec.rng, request.seed
+    if request.sample:
+        return RngEntry(kind="pcg32", seed=sampling_seed(model.spec, seed), sampled=True)
     if seed is None:
         return RngEntry(kind=declared.kind, seed=declared.seed) if declared else None
-    if not 0 <= seed <= _MAX_SEED:
-        raise ParameterError(f"the seed must be from 0 to {_MAX_SEED}, not {seed}", code="parameter.seed")
-    return RngEntry(kind=declared.kind if declared else "pcg32", seed=seed)
+    return RngEntry(kind=declared.kind if declared else "pcg32", seed=checked_seed(seed))
 
 
 def _find_reusable(job: _Job, target: Path | None) -> Bundle | None:
@@ -195,9 +200,9 @@ def _find_reusable(job: _Job, target: Path | None) -> Bundle | None:
     return bundle
 
 
-def _compile(compiler: Compiler, model: Model, report: Progress) -> Compiled:
+def _compile(compiler: Compiler, job: _Job, report: Progress) -> Compiled:
     report("compile", 0, 1)
-    compiled = compiler(model)
+    compiled = compiler(job.model, job.rng.seed if job.rng is not None and job.rng.sampled else None)
     report("compile", 1, 1)
     return compiled
 
@@ -211,7 +216,7 @@ def _publish(job: _Job, result: Result, run_id: str, created_utc: str, report: P
         hashes=job.hashes,
         rng=job.rng,
         created_utc=created_utc,
-        series_csv=job.series_csv,
+        series_csv=job.series_csv(result.derived_series),
     )
     with StagingFolder(job.root, run_id, job.settings.durability) as staging:
         write_bundle(staging, content, progress=lambda done, total: report("write", done, total))
@@ -230,7 +235,7 @@ def _publish(job: _Job, result: Result, run_id: str, created_utc: str, report: P
     return describe_run(open_bundle(target), was_reused=False)
 
 
-def _plan_inputs(job: _Job) -> PlanInputs:
+def _plan_inputs(job: _Job, derived: tuple[str, ...]) -> PlanInputs:
     return PlanInputs(
         model=job.model,
         origin=job.origin,
@@ -238,16 +243,17 @@ def _plan_inputs(job: _Job) -> PlanInputs:
         hashes=job.hashes,
         run_id=job.fixed_id,
         deterministic_id=job.deterministic_id,
-        series_csv=job.series_csv,
+        series_csv=job.series_csv(derived),
+        derived=derived,
         overwrite=job.request.overwrite,
     )
 
 
-def _compile_with_engine(model: Model) -> Compiled:
+def _compile_with_engine(model: Model, seed: int | None) -> Compiled:
     # Here, since the engine brings numba along, which a run that is reused does not need.
     from flowtime.engine import compile_model
 
-    return compile_model(model)
+    return compile_model(model, seed=seed)
 
 
 def _no_progress(step: str, done: int, total: int) -> None:

@@ -8,13 +8,17 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from flowtime.bundle.documents import WarningEntry
-from flowtime.errors import Fault, FaultsError
+from flowtime.errors import Fault, FaultsError, exit_status
 from flowtime.model import Model
 from flowtime.model.spec import Wire
 
-__all__ = ["FaultEntry", "Tier", "ValidationReport", "validate_model"]
+__all__ = ["FailOn", "FaultEntry", "Tier", "ValidationReport", "failing_code", "validate_model", "validation_status"]
 
 Tier: TypeAlias = Literal["schema", "compile", "analyse"]
+FailOn: TypeAlias = Literal["warning", "error", "never"]
+
+
+_UNREAD = (".not_found", ".unreadable")
 
 
 class FaultEntry(Wire, frozen=True, kw_only=True):
@@ -48,6 +52,25 @@ def validate_model(load: Callable[[], Model], tier: Tier) -> ValidationReport:
         return _report(tier, warnings=_findings(load(), tier))
     except FaultsError as error:
         return _report(tier, errors=error.faults)
+
+
+def failing_code(report: ValidationReport, fail_on: FailOn) -> str | None:
+    """Return the error code by which what was found fails, or None where it does not.
+
+    ``error``: an invalid model fails; ``warning``: also one with a warning, hints aside; ``never``: no model
+    does.  A file that can not be read fails always.
+    """
+    code = report.errors[0].code if report.errors else None
+    if code is not None and (fail_on != "never" or code.endswith(_UNREAD)):
+        return code
+    is_odd = any(warning.severity != "info" for warning in report.warnings)
+    return "model.has_warnings" if fail_on == "warning" and is_odd else None
+
+
+def validation_status(report: ValidationReport, fail_on: FailOn) -> int:
+    """Return the exit status of a validation: 0, or that of the code by which it fails."""
+    code = failing_code(report, fail_on)
+    return 0 if code is None else exit_status(code)
 
 
 def _findings(model: Model, tier: Tier) -> tuple[WarningEntry, ...]:

@@ -25,13 +25,13 @@ class WatchedCompiler:
         self.view: RunView | None = None
         self._before = before
 
-    def __call__(self, model: Model) -> _Watched:
-        """Compile a model; raises CompileError."""
+    def __call__(self, model: Model, seed: int | None) -> _Watched:
+        """Compile a model, to be drawn from the seed where there is one; raises CompileError."""
         from flowtime.engine import compile_model
 
         if self._before is not None:
             self._before()
-        return _Watched(self, compile_model(model))
+        return _Watched(self, compile_model(model, seed=seed))
 
 
 class _Watched:
@@ -40,6 +40,11 @@ class _Watched:
     def __init__(self, watcher: WatchedCompiler, compiled: CompiledModel) -> None:
         self._watcher = watcher
         self._compiled = compiled
+
+    @property
+    def derived_series(self) -> tuple[str, ...]:
+        """What it gives beyond the series of the model."""
+        return self._compiled.derived_series
 
     def evaluate(self) -> Result:
         """Return every series."""
