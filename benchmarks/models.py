@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import pi, sin
 
-__all__ = ["chain_model"]
+__all__ = ["DAY_BINS", "chain_model", "noise"]
 
 DAY_BINS = 288  # of 5 minutes
 
@@ -18,12 +18,12 @@ def chain_model(stages: int, bins: int, seed: int = 1) -> str:
     recurrence in time.  Equal to the text of the generator that the published figures were taken
     with (``tests/unit/test_benchmarks_registry.py``).
     """
-    noise = _noise(seed)
-    arrivals = [round(80 + 30 * sin(2 * pi * t / DAY_BINS) + 20 * next(noise), 3) for t in range(bins)]
+    random = noise(seed)
+    arrivals = [round(80 + 30 * sin(2 * pi * t / DAY_BINS) + 20 * next(random), 3) for t in range(bins)]
     lines = ["schemaVersion: 1", "grid:", f"  bins: {bins}", "  binSize: 5", "  binUnit: minutes", "nodes:"]
     lines += _const("arrivals", arrivals)
     for stage in range(stages):
-        lines += _const(f"cap_{stage}", [round(85 + 20 * next(noise), 3) for _ in range(bins)])
+        lines += _const(f"cap_{stage}", [round(85 + 20 * next(random), 3) for _ in range(bins)])
         lines += _expr(f"avail_{stage}", f"{_inflow(stage)} + SHIFT(q_{stage}, 1)")
         lines += _expr(f"served_{stage}", f"MIN(avail_{stage}, cap_{stage})")
     lines += ["topology:", "  nodes:"]
@@ -35,7 +35,7 @@ def chain_model(stages: int, bins: int, seed: int = 1) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _noise(seed: int) -> Iterator[float]:
+def noise(seed: int) -> Iterator[float]:
     """Yield numbers in [0, 1] from a linear congruential generator: the same in every language."""
     state = seed & 0x7FFFFFFF
     while True:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import json
 import os
 import re
 import runpy
@@ -33,7 +34,7 @@ SOURCE = ROOT / "src" / "flowtime"
 
 BLOCK = re.compile(r"<!-- begin: (?P<kind>\w+) ?(?P<words>[^\n]*?) -->\n.*?<!-- end -->", re.DOTALL)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".csv": "text", ".toml": "toml"}
-STATUSES = ("works", "noted", "refused")
+STATUSES = ("works", "noted")
 SIMPLE: Mapping[Any, str] = {
     int: "whole number",
     float: "number",
@@ -65,8 +66,7 @@ CODE = re.compile(
 NO_CODES = frozenset(
     {"flowtime.toml", "run.json", "model.yaml"} | {f"flowtime.{path.stem}" for path in SOURCE.iterdir()}
 )
-# What looks like a code of a warning and is a function.
-NO_WARNINGS = frozenset({"bin_ranges", "find_warnings"})
+WARNING = re.compile(r"[a-z]+([_-][a-z]+)+_?")
 
 
 def main(arguments: list[str]) -> int:
@@ -131,6 +131,33 @@ def terminal(words: str, scratch: Path) -> str:
     folder, _, command = words.partition(": ")
     output = run_command(command, workplace(folder, scratch), width=100)
     return f"```console\n$ {command}\n{output}\n```"
+
+
+def series(words: str, _scratch: Path) -> str:
+    """Return what series of a model of the examples are, bin by bin: ``FILE NAME NAME``, ``seed=N`` among the names."""
+    from flowtime.engine import compile_model
+    from flowtime.model import load_model
+
+    file, *names = words.split()
+    seeds = [int(name.removeprefix("seed=")) for name in names if name.startswith("seed=")]
+    result = compile_model(load_model(EXAMPLES / file), seed=seeds[0] if seeds else None).evaluate()
+    kept = [name for name in names if "=" not in name]
+    found = [(name, result[name] if name in result else result.metric(name)) for name in kept]
+    rows = [(f"`{name}`", *(f"{value:,.5g}" for value in values)) for name, values in found]
+    return table(("bin", *map(str, range(result.grid.bins))), rows)
+
+
+def simulated(words: str, _scratch: Path) -> str:
+    """Return one of the tables of the comparison with a simulation, from the figures that are stored."""
+    comparison = runpy.run_path(str(DOCS / "discrete_event.py"))
+    figures = json.loads((DOCS / "data" / "discrete_event.json").read_text(encoding="utf-8"))
+    return table(*comparison["tables"](figures)[words])
+
+
+def catalogue(_words: str, _scratch: Path) -> str:
+    """Return the tables of the shipped templates."""
+    text: str = runpy.run_path(str(DOCS / "template_tables.py"))["catalogue_text"]()
+    return text
 
 
 def workplace(folder: str, scratch: Path) -> Path:
@@ -293,17 +320,22 @@ def warnings(_words: str, _scratch: Path) -> str:
 
 
 def warning_codes() -> set[str]:
-    """Return every code that ``engine/warnings.py`` can give, read from its source."""
-    tree = ast.parse((SOURCE / "engine" / "warnings.py").read_text(encoding="utf-8"))
+    """Return every code that the warnings of the engine can have, read from their source.
+
+    A code that is put together ends in ``<label>``.
+    """
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and re.fullmatch(r"[a-z]+(_[a-z]+)+", node.value)
-        ):
-            found.add(node.value)
-    return found - NO_WARNINGS
+    for path in sorted((SOURCE / "engine").glob("*warnings.py")):
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not (isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"):
+                found.update(_codes_within(statement))
+    return found
+
+
+def _codes_within(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and WARNING.fullmatch(node.value):
+            yield node.value + "<label>" * node.value.endswith("_")
 
 
 def fields(words: str, _scratch: Path) -> str:
@@ -445,7 +477,22 @@ def _called_codes(stem: str, call: ast.Call) -> Iterator[str]:
 
 KINDS: Mapping[str, Callable[[str, Path], str]] = {
     function.__name__: function
-    for function in (include, shell, terminal, functions, settings, shipped, metrics, warnings, fields, codes, exits)
+    for function in (
+        include,
+        shell,
+        terminal,
+        series,
+        simulated,
+        catalogue,
+        functions,
+        settings,
+        shipped,
+        metrics,
+        warnings,
+        fields,
+        codes,
+        exits,
+    )
 }
 
 

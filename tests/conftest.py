@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-__all__ = ["clean_environment"]
+__all__ = ["clean_environment", "pytest_addoption"]
 
 # No deadline: a busy machine is not a defect.  Derandomized in CI, so that a red build can be repeated.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,6 +17,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "search")
 
 # Where kernels are cached is the one thing a test may take from outside: compiling them anew takes a while.
 KEPT = frozenset({"FLOWTIME_KERNEL_CACHE_DIR"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many random models the engine is compared with the oracle on."""
+    text = "random models to compare with the slow oracle (tests/property/test_random_models.py)"
+    parser.addoption("--models", type=int, default=200, metavar="N", help=text)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,7 +18,7 @@ from flowtime.engine.kernel_cache import load_kernels
 __all__ = ["FORMS", "kernel_modules"]
 
 FORMS = ("compiled", "python")
-NAMES = ("scalars", "elementwise", "recurrences", "components", "blocks", "lanes")
+NAMES = ("scalars", "elementwise", "recurrences", "components", "blocks", "lanes", "random")
 
 
 @cache

@@ -187,7 +187,7 @@ def run_blocks(
     buffer = np.full(first_made + made * bins + 4 * block, UNWRITTEN)
     buffer[: given * bins] = inputs.reshape(-1)
     buffer[given * bins : first_made] = scalars
-    rows, params = pack_rows(operations, {column: column for column in range(len(base))})
+    rows, params = pack_rows(operations, np.arange(len(base)))
     steps = np.array([[0, len(operations), int(feedback)]], dtype=np.int64)
     start = np.zeros(len(base), dtype=np.int64)
     work = np.zeros((len(operations), 2 * table.WIDTH), dtype=np.uint64)
@@ -222,7 +222,7 @@ def run_lanes(
             stock = operation.outs[-1]
             buffer[offsets[stock] : offsets[stock + 1]] = operation.params[0]
     loads = [Operation(op.LANE_LOAD, (column,), (column,), length=column) for column in range(given)]
-    packed, params = pack_rows([*loads, *operations], {column: column for column in range(total)})
+    packed, params = pack_rows([*loads, *operations], np.arange(total))
     uniform = np.repeat(np.array([*scalars, 0.0])[:, None], bins, axis=1)
     lane_of = np.minimum(np.arange(lanes), count - 1)
     loaded = np.ascontiguousarray(np.moveaxis(scenarios[lane_of], 0, -1))

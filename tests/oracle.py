@@ -1,21 +1,39 @@
 """The slow obvious engine: a model evaluated bin by bin, straight from its syntax trees.
 
 Every series is asked for its value at a bin and asks others in turn; answers are remembered.  Bins go outermost,
-so that whatever looks back finds its answer.  Naming is written anew here, from the specification.
+so that whatever looks back finds its answer.  Each kind of thing has a module of its own, ``oracle_<kind>``.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-import oracle_kernels as kernels
-from flowtime.model.expression import Binary, Call, Expression, Name, Number, Unary, Vector
-from flowtime.model.spec import ConstNode, ExprNode, Node, PmfNode, QueueNode, TopologyNode
+from flowtime.model.spec import ConstNode, ExprNode, Node, PmfNode, QueueNode, RouterNode
+from oracle_algebra import Algebra, Parts, scaled
+from oracle_classes import Classes, class_of
+from oracle_expressions import Expressions
+from oracle_names import (
+    BUFFER_KINDS,
+    StationNames,
+    bare,
+    has_limit,
+    is_buffered,
+    is_sink,
+    owners,
+    snake,
+    spread_snake,
+    station_names,
+)
+from oracle_profiles import bin_weights
+from oracle_retries import Retries
+from oracle_routers import Routers
+from oracle_station_classes import StationClasses
+from oracle_stations import Stations
 
 if TYPE_CHECKING:
     from flowtime.model import Model
@@ -25,7 +43,6 @@ __all__ = [
     "Evaluation",
     "SameBinCycle",
     "StationNames",
-    "UnsupportedModel",
     "bare",
     "evaluate_model",
     "first_difference",
@@ -35,7 +52,7 @@ __all__ = [
     "station_names",
 ]
 
-BUFFER_KINDS = ("serviceWithBuffer", "queue", "dlq")
+Answer = TypeVar("Answer")
 
 
 class SameBinCycle(Exception):
@@ -46,166 +63,45 @@ class SameBinCycle(Exception):
         super().__init__(" -> ".join(self.names))
 
 
-class UnsupportedModel(Exception):
-    """A feature that the oracle does not know."""
-
-
-class StationNames(NamedTuple):
-    """The series that a topology node computes by itself; None where it computes none."""
-
-    queue: str | None
-    served: str | None
-    loss: str | None
-    overflow: str | None
-
-
-# Names
-
-
-def snake(text: str) -> str:
-    """Snake case with acronyms kept together, any foreign character an underscore."""
-    result = ""
-    for place, letter in enumerate(text):
-        before, after = text[place - 1 : place], text[place + 1 : place + 2]
-        is_capital = "A" <= letter <= "Z"
-        ends_a_word = before.isascii() and (before.islower() or before.isdigit())
-        ends_an_acronym = "A" <= before <= "Z" and after.isascii() and after.islower()
-        if is_capital and (ends_a_word or ends_an_acronym):
-            result += "_"
-        result += letter.lower() if letter.isascii() and letter.isalnum() else "_"
-    return f"_{result}" if result[:1].isdigit() else result
-
-
-def spread_snake(text: str) -> str:
-    """The other engine's spelling: an underscore before every capital but the first letter."""
-    result = ""
-    for letter in text:
-        result += f"_{letter}" if "A" <= letter <= "Z" and result else letter
-    return snake(result.lower())
-
-
-def bare(reference: str) -> str:
-    """The id in ``id``, ``series:id`` and ``id@class``."""
-    return reference.strip().removeprefix("series:").partition("@")[0].strip()
-
-
-def is_sink(station: TopologyNode) -> bool:
-    """Whether flow ends here."""
-    return station.kind == "sink" or station.node_role == "sink"
-
-
-def is_buffered(station: TopologyNode) -> bool:
-    """Whether work can wait here."""
-    return station.kind in BUFFER_KINDS and not is_sink(station)
-
-
-def computes_served(station: TopologyNode) -> bool:
-    """Whether served follows from the arrivals, nobody having bound it."""
-    semantics = station.semantics
-    if semantics.served is not None or semantics.arrivals is None:
-        return False
-    return is_sink(station) or (semantics.capacity is not None and station.kind in (*BUFFER_KINDS, "service"))
-
-
-def station_names(model: Model) -> list[StationNames]:
-    """The synthesized names of each topology node, in the order of the file."""
-    declared = {node.id for node in model.spec.nodes}
-    stations = model.spec.topology.nodes if model.spec.topology else ()
-    given = [_given_queue(station, declared) for station in stations]
-    taken = declared | {name for name in given if name}
-
-    def take(station: TopologyNode, role: str, is_wanted: bool) -> str | None:
-        if not is_wanted:
-            return None
-        name, number = f"{snake(station.id)}_{role}", 0
-        while name in taken:
-            number += 1
-            name = f"{snake(station.id)}_{role}_{number}"
-        taken.add(name)
-        return name
-
-    result = []
-    for station, queue in zip(stations, given, strict=True):
-        is_buffer, is_computed = is_buffered(station), computes_served(station)
-        depth = station.semantics.queue_depth
-        wants_queue = is_buffer and (depth is None or bare(depth) == "self")
-        wants_loss = is_computed and is_buffer and station.semantics.errors is not None
-        wants_overflow = is_computed and station.kind == "service" and not is_sink(station)
-        result.append(
-            StationNames(
-                queue or take(station, "queue", wants_queue),
-                take(station, "served", is_computed),
-                take(station, "loss", wants_loss),
-                take(station, "overflow", wants_overflow),
-            )
-        )
-    return result
-
-
-def _given_queue(station: TopologyNode, declared: set[str]) -> str | None:
-    depth = station.semantics.queue_depth
-    if not is_buffered(station) or depth is None:
-        return None
-    return bare(depth) if bare(depth) not in declared and bare(depth) != "self" else None
-
-
-# Values
-
-UNARY: Mapping[str, Callable[[float], float]] = {
-    "-": lambda a: -a,
-    "NOT": kernels.logical_not,
-    "FLOOR": kernels.floor,
-    "CEIL": kernels.ceiling,
-    "ROUND": kernels.round_half_away,
-    "ABS": kernels.absolute,
-    "SQRT": kernels.square_root,
-    "EXP": kernels.exponential,
-    "LOG": kernels.natural_log,
-}
-BINARY: Mapping[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": kernels.divide,
-    "<": kernels.less,
-    "<=": kernels.less_equal,
-    ">": lambda a, b: kernels.less(b, a),
-    ">=": lambda a, b: kernels.less_equal(b, a),
-    "==": kernels.equal,
-    "!=": kernels.not_equal,
-    "AND": kernels.logical_and,
-    "OR": kernels.logical_or,
-    "MIN": kernels.minimum,
-    "MAX": kernels.maximum,
-    "MOD": kernels.modulo,
-    "STEP": kernels.step,
-    "POW": kernels.power,
-}
-
-
 class Evaluation:
     """One evaluation of one model: remembers each value and notices one that needs itself."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.nodes = {node.id: node for node in model.spec.nodes}
+        self.nodes: dict[str, Node] = {node.id: node for node in model.spec.nodes}
+        self.queues = {node.id: node for node in model.spec.nodes if isinstance(node, QueueNode)}
         self.stations = list(model.spec.topology.nodes if model.spec.topology else ())
+        self.class_ids = [declared.id for declared in model.spec.classes or ()]
         self.names = station_names(model)
-        self.owners: dict[str, tuple[int, str]] = {}
+        self.owners = owners(model)
+        self.all_names = [*self.nodes, *self.owners]
         self.aliases: dict[str, str] = {}
         self.initial: dict[str, float] = {}
         for index, (station, names) in enumerate(zip(self.stations, self.names, strict=True)):
-            self._refuse_unsupported(station)
-            self.owners |= {name: (index, role) for role, name in names._asdict().items() if name}
             if names.queue:
                 self.aliases.setdefault(f"{spread_snake(station.id)}_queue", names.queue)
             queue = self.queue_name(index)
             if queue and station.initial_condition:
                 self.initial[queue] = station.initial_condition.queue_depth
-        self.known: dict[tuple[str, int], float] = {}
-        self.flows: dict[tuple[int, int], dict[str, float]] = {}
-        self.memories: dict[tuple[int, int], float] = {}
-        self.asking: list[tuple[str, int]] = []
+        self.memory: dict[Hashable, object] = {}
+        self.asking: dict[Hashable, None] = {}
+        self.weights: dict[str, list[float]] = {}
+        self.expressions, self.algebra = Expressions(self), Algebra(self)
+        self.flows, self.routers, self.retries = Stations(self), Routers(self), Retries(self)
+        self.station_classes, self.classes = StationClasses(self), Classes(self)
+        self.classes.settle()
+
+    def remember(self, series: Mapping[str, Iterable[float]]) -> None:
+        """Take values that somebody else computed for granted; classes of a series are ``name@class``."""
+        rows = {name: [float(value) for value in values] for name, values in series.items()}
+        for name, values in rows.items():
+            for t, value in enumerate(values):
+                self.memory["series", name, t] = value
+            if self.class_ids and f"{name}@{self.class_ids[0]}" in rows:
+                for t, parts in enumerate(zip(*(rows[f"{name}@{c}"] for c in self.class_ids), strict=True)):
+                    self.memory["parts", name, t] = parts
+
+    # Names
 
     def queue_name(self, index: int) -> str | None:
         """The series of a station's queue, its own or a declared one; None where it has none."""
@@ -213,6 +109,13 @@ class Evaluation:
         if self.names[index].queue:
             return self.names[index].queue
         return bare(depth) if depth is not None and bare(depth) in self.nodes else None
+
+    def limiting(self, queue: str) -> int | None:
+        """The first station that limits a declared queue."""
+        for index, station in enumerate(self.stations):
+            if has_limit(station) and is_buffered(station) and self.queue_name(index) == queue:
+                return index
+        return None
 
     def resolve(self, name: str, index: int | None = None) -> str:
         """The series that a name means; ``self`` is the queue of the station that says it."""
@@ -222,22 +125,46 @@ class Evaluation:
             return self.queue_name(index) or name
         return self.aliases[name]
 
+    # Values
+
+    def ask(self, what: str, of: Hashable, t: int, compute: Callable[[], Answer]) -> Answer:
+        """The remembered answer to a question, or a new one; raises SameBinCycle where it needs itself."""
+        key = (what, of, t)
+        if key not in self.memory:
+            if key in self.asking:
+                loop = list(self.asking)[list(self.asking).index(key) :]
+                raise SameBinCycle(dict.fromkeys(str(asked[1]) for asked in loop if isinstance(asked, tuple)))
+            self.asking[key] = None
+            try:
+                self.memory[key] = compute()
+            finally:
+                del self.asking[key]
+        return self.memory[key]  # type: ignore[return-value]
+
     def read(self, name: str, t: int) -> float:
-        """The value of a series at a bin."""
-        if (name, t) not in self.known:
-            if (name, t) in self.asking:
-                start = self.asking.index((name, t))
-                raise SameBinCycle(asked for asked, _ in self.asking[start:])
-            self.asking.append((name, t))
-            self.known[name, t] = float(self._compute(name, t))
-            self.asking.pop()
-        return self.known[name, t]
+        """The value of a series at a bin; an author's served that is held to a constraint is what was granted."""
+        if name in self.flows.granted:
+            index = self.flows.granted[name]
+            return self.ask("series", name, t, lambda: float(self.flows.really_served(index, t)))
+        return self.ask("series", name, t, lambda: float(self._compute(name, t)))
+
+    def _raw(self, name: str, t: int) -> float:
+        """The value that the author wrote, whatever was granted of it."""
+        if name not in self.flows.granted:
+            return self.read(name, t)
+        return self.ask("demand", name, t, lambda: float(self._compute(name, t)))
 
     def _compute(self, name: str, t: int) -> float:
-        if name in self.owners:
-            index, role = self.owners[name]
-            return self._flow(index, t)[role]
-        return self._declared(self.nodes[name], t)
+        if name in self.routers.routes:
+            return self.routers.value(name, t)
+        owner = self.owners.get(name)
+        if owner is None:
+            return self._declared(self.nodes[name], t)
+        if owner.kind == "station":
+            return self.flows.read(owner.place, owner.role, t)
+        if owner.kind == "constraint":
+            return self.flows.allocations.read(owner.place, owner.role, t)
+        return self.classes.generated(name)
 
     def _declared(self, node: Node, t: int) -> float:
         match node:
@@ -245,167 +172,130 @@ class Evaluation:
                 return value
             case ConstNode(values=np.ndarray() as values):
                 return float(values[t])
-            case PmfNode(pmf=pmf):
-                mass = sum(pmf.probabilities)
-                return sum(v * p for v, p in zip(pmf.values, pmf.probabilities, strict=True)) / mass
+            case PmfNode(id=name, pmf=pmf):
+                if name not in self.weights:
+                    self.weights[name] = bin_weights(node.profile, self.model.spec.grid)
+                mean = sum(v * p for v, p in zip(pmf.values, pmf.probabilities, strict=True)) / sum(pmf.probabilities)
+                return mean * self.weights[name][t]
             case ExprNode(id=name):
-                return self.value(self.model.expressions[name], t)
-            case QueueNode(id=name) if node.dispatch_schedule is None:
-                before = self.read(name, t - 1) if t else self.initial.get(name, 0.0)
-                inflow, outflow = self._bound(node.inflow, t), self._bound(node.outflow, t)
-                return kernels.queue_step(before, inflow, outflow, self._bound(node.loss, t))
+                return self.expressions.value(self.model.expressions[name], t)
+            case RouterNode(inputs=inputs):
+                return self.bound(inputs.queue, t)
+            case QueueNode(id=name):
+                return self.flows.declared(name, t)[0]
             case _:
-                raise UnsupportedModel(f"{node.id}: {type(node).__name__}")
+                raise ValueError(f"no value: {node!r}")
 
-    def _bound(self, reference: str | None, t: int, index: int | None = None) -> float:
-        return 0.0 if reference is None else self.read(self.resolve(bare(reference), index), t)
+    def bound(self, reference: str | None, t: int, index: int | None = None) -> float:
+        """The value of what a binding names; nothing bound is 0."""
+        return self._one_class(reference, t, index, self.read, self.parts)
 
-    # Stations
+    def bound_raw(self, reference: str | None, t: int, index: int | None = None) -> float:
+        """The value of what a binding names, before any constraint."""
+        return self._one_class(reference, t, index, self._raw, self._raw_parts)
 
-    def _refuse_unsupported(self, station: TopologyNode) -> None:
-        echo = station.semantics.retry_echo
-        features = {
-            "dispatchSchedule": station.dispatch_schedule is not None,
-            "wipLimit": station.wip_limit is not None or station.wip_limit_series is not None,
-            "retryEcho": echo is not None and bare(echo) not in self.nodes,
-        }
-        found = [feature for feature, is_used in features.items() if is_used]
-        if found:
-            raise UnsupportedModel(f"{station.id}: {', '.join(found)}")
+    def _one_class(
+        self,
+        reference: str | None,
+        t: int,
+        index: int | None,
+        read: Callable[[str, int], float],
+        read_parts: Callable[[str, int], Parts | None],
+    ) -> float:
+        if reference is None:
+            return 0.0
+        name, class_id = self.resolve(bare(reference), index), class_of(reference)
+        if class_id is None:
+            return read(name, t)
+        parts = read_parts(name, t)
+        return 0.0 if parts is None else parts[self.class_ids.index(class_id)]
 
-    def _flow(self, index: int, t: int) -> dict[str, float]:
-        """What a station does in a bin: queue, served, loss and overflow."""
-        if (index, t) not in self.flows:
-            station = self.stations[index]
-            arrivals = self._bound(station.semantics.arrivals, t, index)
-            errors = self._bound(station.semantics.errors, t, index)
-            self.flows[index, t] = self._station(index, t, arrivals, errors)
-        return self.flows[index, t]
+    # Parts
 
-    def _station(self, index: int, t: int, arrivals: float, errors: float) -> dict[str, float]:
-        station = self.stations[index]
-        if is_sink(station) and computes_served(station):
-            return {"served": max(0.0, kernels.safe(arrivals) - kernels.safe(errors))}
-        before = 0.0
-        queue = self.names[index].queue
-        if queue:
-            before = self._flow(index, t - 1)["queue"] if t else self.initial.get(queue, 0.0)
-        if not computes_served(station):
-            served = self._bound(station.semantics.served, t, index)
-            return {"queue": kernels.queue_step(before, arrivals, served, errors)}
-        done, lost, left = kernels.served_step(before, arrivals, self.capacity(index, t), errors)
-        return {"served": done, "loss": lost, "queue": left, "overflow": left}
+    def is_classed(self, name: str) -> bool:
+        """Whether a series belongs to classes."""
+        return name in self.classes.names
 
-    def capacity(self, index: int, t: int) -> float:
-        """Capacity times parallelism; parallelism that is not a positive number counts 1."""
-        semantics = self.stations[index].semantics
-        parallelism = semantics.parallelism
-        if isinstance(parallelism, str):
-            parallelism = self._bound(parallelism, t, index)
-        capacity = self._bound(semantics.capacity, t, index)
-        if parallelism is None or not math.isfinite(parallelism) or parallelism <= 0:
-            return capacity
-        return capacity * parallelism
+    def parts(self, name: str, t: int) -> Parts | None:
+        """The parts of a series at a bin, one for each class; None where it is classless."""
+        if not self.is_classed(name):
+            return None
+        return self.ask("parts", name, t, lambda: self._parts(name, t))
 
-    # Expressions
+    def _parts(self, name: str, t: int) -> Parts:
+        parts = self._raw_parts(name, t)
+        assert parts is not None
+        if name in self.flows.granted and name not in self.classes.mixed:
+            return scaled(parts, self._raw(name, t), self.read(name, t))
+        return parts
 
-    def value(self, tree: Expression, t: int) -> float:
-        """The value of an expression at a bin; both branches of an IF are evaluated, as in the engine."""
-        match tree:
-            case Number(value=value):
-                return value
-            case Name(id=name):
-                return self.read(self.resolve(name), t)
-            case Unary(operator=operator, operand=operand):
-                return UNARY[operator](self.value(operand, t))
-            case Binary(operator=operator, left=left, right=right):
-                return BINARY[operator](self.value(left, t), self.value(right, t))
-            case Call(function="SHIFT" | "DELAY" | "CONV" | "EMA" | "CUMSUM" | "PULSE"):
-                return self._with_memory(tree, t)
-            case Call(function=function, arguments=arguments):
-                return self._without_memory(function, [self.value(argument, t) for argument in arguments])
-            case _:
-                raise UnsupportedModel(repr(tree))
+    def _raw_parts(self, name: str, t: int) -> Parts | None:
+        """The parts of a series before any constraint."""
+        if not self.is_classed(name):
+            return None
+        if name in self.classes.mixed:
+            return self.station_classes.mixture(self.classes.mixed[name], self.read(name, t), t)
+        if self.classes.has_traffic(name):
+            return self.classes.rates(name) if name in self.owners else self.classes.split(name, self._raw(name, t))
+        if name in self.routers.routes:
+            return self.routers.parts(name, t)
+        owner = self.owners.get(name)
+        if owner is not None:
+            return self.station_classes.read(owner.place, owner.role, t)
+        match self.nodes[name]:
+            case ExprNode():
+                return self.algebra.parts(self.model.expressions[name], t)
+            case RouterNode(inputs=inputs):
+                return self.bound_parts(inputs.queue, t)
+            case QueueNode() as node:
+                return self.station_classes.declared(node, t)
+        raise ValueError(f"no parts: {name}")
 
-    def _without_memory(self, function: str, values: list[float]) -> float:
-        if function == "IF":
-            return kernels.select(*values)
-        if function == "CLAMP":
-            return kernels.clamp(*values)
-        if function in UNARY:
-            return UNARY[function](*values)
-        result = values[0]
-        for value in values[1:]:
-            result = BINARY[function](result, value)
-        return result
+    def bound_parts(self, reference: str | None, t: int, index: int | None = None) -> Parts | None:
+        """The parts of what a binding names; of one class of a series all is in that class."""
+        return self._all_in_one(reference, t, index, self.parts)
 
-    def _with_memory(self, tree: Call, t: int) -> float:
-        match tree.function, tree.arguments:
-            case "PULSE", arguments:
-                period, phase, amplitude = [literal(a) for a in arguments] + [0.0, 1.0][len(arguments) - 1 :]
-                return kernels.pulse_at(t, int(period), int(phase), amplitude)
-            case "SHIFT", (source, lag):
-                return self._before(source, t - int(literal(lag)), self._initial(source))
-            case "DELAY", (source, lag, *init):
-                return self._before(source, t - int(literal(lag)), literal(init[0]) if init else 0.0)
-            case "CONV", (source, taps):
-                return self._convolve(source, taps, t)
-            case "EMA", (source, alpha):
-                before = self._remembered(tree, t - 1, math.nan)
-                return self._remember(tree, t, kernels.ema_step(before, self.value(source, t), literal(alpha)))
-            case _, (source,):
-                before = self._remembered(tree, t - 1, 0.0)
-                return self._remember(tree, t, before + kernels.safe(self.value(source, t)))
-        raise UnsupportedModel(repr(tree))
+    def bound_raw_parts(self, reference: str | None, t: int, index: int | None = None) -> Parts | None:
+        """The parts of what a binding names, before any constraint."""
+        return self._all_in_one(reference, t, index, self._raw_parts)
 
-    def _before(self, source: Expression, t: int, initial: float) -> float:
-        return self.value(source, t) if t >= 0 else initial
-
-    def _initial(self, source: Expression) -> float:
-        return self.initial.get(self.resolve(source.id), 0.0) if isinstance(source, Name) else 0.0
-
-    def _convolve(self, source: Expression, taps: Expression, t: int) -> float:
-        weights = taps.values if isinstance(taps, Vector) else (literal(taps),)
-        total = 0.0
-        for place, weight in enumerate(weights[: t + 1]):
-            # A tap of 0 adds nothing and must not ask either: CONV(x, [0, 1]) may look back at its own node.
-            if weight != 0.0:
-                total += kernels.safe(self.value(source, t - place)) * weight
-        return total
-
-    def _remembered(self, tree: Call, t: int, start: float) -> float:
-        if t < 0:
-            return start
-        return self.memories[id(tree), t] if (id(tree), t) in self.memories else self._with_memory(tree, t)
-
-    def _remember(self, tree: Call, t: int, value: float) -> float:
-        self.memories[id(tree), t] = value
-        return value
-
-
-def literal(tree: Expression) -> float:
-    """The value of an argument that is written out."""
-    if not isinstance(tree, Number):
-        raise UnsupportedModel(f"{tree} is no literal")
-    return tree.value
+    def _all_in_one(
+        self, reference: str | None, t: int, index: int | None, read: Callable[[str, int], Parts | None]
+    ) -> Parts | None:
+        if reference is None:
+            return None
+        name, wanted = self.resolve(bare(reference), index), class_of(reference)
+        parts = read(name, t)
+        if wanted is None:
+            return parts
+        if parts is None:
+            return (0.0,) * len(self.class_ids)
+        return tuple(part if class_id == wanted else 0.0 for class_id, part in zip(self.class_ids, parts, strict=True))
 
 
 def evaluate_model(model: Model) -> dict[str, list[float]]:
-    """Every declared and synthesized series of a model, bin by bin.
+    """Every declared and synthesized series of a model, bin by bin, and the classes of each as ``name@class``.
 
-    Raises ``SameBinCycle`` where a value needs itself, ``UnsupportedModel`` for what the oracle does not know.
+    Raises ``SameBinCycle`` where a value needs itself.
     """
-    evaluation = Evaluation(model)
-    names = [*evaluation.nodes, *evaluation.owners]
-    series: dict[str, list[float]] = {name: [] for name in names}
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, 20_000))
     try:
-        for t in range(model.spec.grid.bins):
-            for name in names:
-                series[name].append(evaluation.read(name, t))
+        return _evaluated(Evaluation(model))
     finally:
         sys.setrecursionlimit(limit)
+
+
+def _evaluated(evaluation: Evaluation) -> dict[str, list[float]]:
+    names, classed = evaluation.all_names, [name for name in evaluation.all_names if evaluation.is_classed(name)]
+    series: dict[str, list[float]] = {name: [] for name in names}
+    series |= {f"{name}@{class_id}": [] for name in classed for class_id in evaluation.class_ids}
+    for t in range(evaluation.model.spec.grid.bins):
+        for name in names:
+            series[name].append(evaluation.read(name, t))
+        for name in classed:
+            for class_id, part in zip(evaluation.class_ids, evaluation.parts(name, t) or (), strict=True):
+                series[f"{name}@{class_id}"].append(part)
     return series
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowtime.model.spec import QueueNode
-from oracle import BUFFER_KINDS, Evaluation, bare, is_sink
+from oracle import BUFFER_KINDS, Evaluation, is_sink
 from oracle_kernels import convolve
+from oracle_profiles import UNIT_SECONDS
+from oracle_retries import taps_of_kernel
 
 if TYPE_CHECKING:
     from flowtime.model import Model
 
 __all__ = ["evaluate_metrics"]
-
-SECONDS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 604_800}
 
 
 def ratio(a: float, b: float) -> float:
@@ -26,9 +26,9 @@ def ratio(a: float, b: float) -> float:
 def evaluate_metrics(model: Model, series: Mapping[str, list[float]]) -> dict[str, dict[str, list[float]]]:
     """The derived metrics of each topology node, those only that its bindings allow; undefined is NaN."""
     evaluation = Evaluation(model)
-    evaluation.known = {(name, t): value for name, values in series.items() for t, value in enumerate(values)}
+    evaluation.remember(series)
     grid = model.spec.grid
-    bin_ms = grid.bin_size * SECONDS[grid.bin_unit] * 1000.0
+    bin_ms = grid.bin_size * UNIT_SECONDS[grid.bin_unit] * 1000.0
     return {
         station.id: _station_metrics(evaluation, index, bin_ms) for index, station in enumerate(evaluation.stations)
     }
@@ -38,15 +38,10 @@ def _station_metrics(evaluation: Evaluation, index: int, bin_ms: float) -> dict[
     rows = [_bin_metrics(evaluation, index, t, bin_ms) for t in range(evaluation.model.spec.grid.bins)]
     metrics = {metric: [row[metric] for row in rows] for metric in rows[0]}
     if "retryEcho" in metrics:
-        metrics["retryEcho"] = convolve(metrics["retryEcho"], _taps(evaluation.stations[index].semantics.retry_kernel))
+        metrics["retryEcho"] = convolve(
+            metrics["retryEcho"], taps_of_kernel(evaluation.stations[index].semantics.retry_kernel)
+        )
     return metrics
-
-
-def _taps(kernel: Sequence[float] | None) -> list[float]:
-    """The taps of a retry kernel by engine.md 2.8."""
-    taps = [tap if math.isfinite(tap) and tap > 0 else 0.0 for tap in kernel or (0.0, 0.6, 0.3, 0.1)][:32]
-    total = math.fsum(taps)
-    return [tap / total for tap in taps] if total > 1 else taps
 
 
 def _bin_metrics(evaluation: Evaluation, index: int, t: int, bin_ms: float) -> dict[str, float]:
@@ -54,15 +49,16 @@ def _bin_metrics(evaluation: Evaluation, index: int, t: int, bin_ms: float) -> d
     semantics = station.semantics
 
     def bound(reference: str | None) -> float | None:
-        return None if reference is None else evaluation.read(evaluation.resolve(bare(reference), index), t)
+        return None if reference is None else evaluation.bound(reference, t, index)
 
-    served = evaluation.read(names.served, t) if names.served else bound(semantics.served)
+    really_served = names.served or names.gated_outflow
+    served = evaluation.read(really_served, t) if really_served else bound(semantics.served)
     has_service = station.kind in ("service", "serviceWithBuffer") and not is_sink(station)
     metrics: dict[str, float] = {}
     if served is not None:
         arrivals, attempts, failures = bound(semantics.arrivals), bound(semantics.attempts), bound(semantics.failures)
         if semantics.capacity is not None:
-            metrics["utilization"] = ratio(served, evaluation.capacity(index, t))
+            metrics["utilization"] = ratio(served, evaluation.flows.capacity(index, t))
         if arrivals is not None and not is_sink(station):
             metrics["throughputRatio"] = _clamped(ratio(served, arrivals))
         if failures is None:

@@ -7,10 +7,9 @@ the file is drawn anew, since it must not matter.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,7 +26,8 @@ from flowtime.model.expression import (
     Vector,
     render,
 )
-from oracle import BUFFER_KINDS, snake
+from oracle_names import BUFFER_KINDS, snake
+from strategies_draft import Draft
 
 __all__ = ["Draft", "drafts", "expressions", "flow_drafts", "models", "physical_drafts"]
 
@@ -105,77 +105,6 @@ def _lagged(others: Sequence[str], own: str) -> st.SearchStrategy[Expression]:
 
 
 # Models
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A model as plain data; write it with ``text``."""
-
-    bins: int
-    bin_size: int
-    bin_unit: str
-    nodes: tuple[dict[str, Any], ...]
-    stations: tuple[dict[str, Any], ...]
-
-    def text(self) -> str:
-        """The model file."""
-        lines = ["schemaVersion: 1", f"grid: {{bins: {self.bins}, binSize: {self.bin_size}, binUnit: {self.bin_unit}}}"]
-        lines += ["nodes:", *(f"  - {_flow(node)}" for node in self.nodes)]
-        if self.stations:
-            lines += ["topology:", "  nodes:", *(f"    - {_flow(station)}" for station in self.stations)]
-        return "\n".join(lines) + "\n"
-
-    def until(self, bins: int) -> Draft:
-        """The same model over its first bins."""
-        return replace(self, bins=bins, nodes=tuple(_cut(node, bins) for node in self.nodes))
-
-    def reversed(self) -> Draft:
-        """The same model with its file in the opposite order."""
-        return replace(self, nodes=self.nodes[::-1], stations=self.stations[::-1])
-
-    def with_values(self, name: str, values: float) -> Draft:
-        """The same model with one input set to one number."""
-        nodes = tuple(node | {"values": values} if node["id"] == name else node for node in self.nodes)
-        return replace(self, nodes=nodes)
-
-    def scaled(self, factor: float) -> Draft:
-        """The same model with all amounts, and the stocks it starts from, times a factor."""
-        nodes = tuple(_scaled_node(node, factor) for node in self.nodes)
-        return replace(self, nodes=nodes, stations=tuple(_scaled_station(node, factor) for node in self.stations))
-
-
-def _flow(value: Any) -> str:
-    match value:
-        case dict():
-            return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(_flow, value)) + "]"
-        case float():
-            return ".nan" if math.isnan(value) else repr(value)
-        case _:
-            return json.dumps(value)
-
-
-def _cut(node: dict[str, Any], bins: int) -> dict[str, Any]:
-    return {**node, "values": node["values"][:bins]} if isinstance(node.get("values"), list) else node
-
-
-def _scaled_node(node: dict[str, Any], factor: float) -> dict[str, Any]:
-    match node:
-        case {"values": list(values)}:
-            return {**node, "values": [value * factor for value in values]}
-        case {"values": value}:
-            return {**node, "values": value * factor}
-        case {"pmf": {"values": values, "probabilities": probabilities}}:
-            return {**node, "pmf": {"values": [value * factor for value in values], "probabilities": probabilities}}
-        case _:
-            return node
-
-
-def _scaled_station(node: dict[str, Any], factor: float) -> dict[str, Any]:
-    if "initialCondition" not in node:
-        return node
-    return {**node, "initialCondition": {"queueDepth": node["initialCondition"]["queueDepth"] * factor}}
 
 
 @dataclass(frozen=True)
@@ -311,7 +240,9 @@ def _station(draw: st.DrawFn, part: _Part, known: Sequence[str], has_series_para
         "processingTimeMsSum": has["times"],
         "servedCount": has["times"],
     }
-    semantics |= {role: draw(name) for role, is_bound in roles.items() if is_bound}
+    # A name that nobody declares would be taken for that of attempts to compute.
+    declared = st.sampled_from([name for name in known if name[0] in "cp" or name.startswith(("expr", "node"))])
+    semantics |= {role: draw(declared if role == "attempts" else name) for role, is_bound in roles.items() if is_bound}
     if has["parallelism"] == "number" or (has["parallelism"] == "series" and not has_series_parallelism):
         semantics["parallelism"] = draw(st.sampled_from((1.0, 2.0, 2.5)))
     elif has["parallelism"] == "series":

@@ -8,7 +8,7 @@ compiled = flowtime.compile(model)  # once; evaluate as often as you like
 
 result = compiled.evaluate()  # a mapping: name of a series -> float64 array, one value per bin
 wait = result.metrics["Backend"]["latencyMinutes"]  # NaN where it is undefined, never 0
-print(f"{len(result)} series of {result.grid.bins} bins, {len(result.warnings)} warnings")
+print(f"{len(result)} series of {result.grid.bins} bins")
 print(f"longest wait: {np.nanmax(wait):.0f} min, in bin {np.nanargmax(wait)}")
 
 loads = (0.8, 0.9, 1.0, 1.1, 1.2)  # what if there were less or more traffic of the same shape?

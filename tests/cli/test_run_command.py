@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flowtime.cli import main
@@ -96,7 +97,35 @@ def test_no_csv_leaves_the_matrix(capsys: pytest.CaptureFixture[str], folder: Pa
 
 
 def test_seed_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
-    assert envelope(capsys, "model.yaml", "--seed", "7")["metadata"]["rng"] == {"kind": "pcg32", "seed": 7}
+    rng = envelope(capsys, "model.yaml", "--seed", "7")["metadata"]["rng"]
+    assert rng == {"kind": "pcg32", "seed": 7, "sampled": False}
+
+
+PMF = "- {id: arrivals, kind: pmf, pmf: {values: [0, 40], probabilities: [0.5, 0.5]}}"
+
+
+def test_sample_draws_the_same_again(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    text = MODEL.replace("- {id: arrivals, kind: const, values: [10, 30, 10, 0]}", PMF)
+    (folder / "model.yaml").write_text(text, encoding="utf-8")
+    plain, drawn = (envelope(capsys, "model.yaml", "--seed", "7", *words) for words in ((), ("--sample",)))
+    assert drawn["metadata"]["rng"] == {"kind": "pcg32", "seed": 7, "sampled": True}
+    again = envelope(capsys, "model.yaml", "--seed", "7", "--sample", "--deterministic-run-id")
+    folders = [folder / "runs" / found["metadata"]["runId"] for found in (plain, drawn, again)]
+    expected, first, second = (np.load(path / "series" / "series.npy")[0].tolist() for path in folders)
+    assert expected == [20.0] * 4
+    assert first == second != expected
+
+
+def test_sample_without_a_seed_draws_from_0(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = envelope(capsys, "model.yaml", "--sample", "--dry-run")["plan"]["rng"]
+    assert rng == {"kind": "pcg32", "seed": 0, "sampled": True}
+
+
+def test_a_generator_that_can_not_be_drawn_from_is_named(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    (folder / "model.yaml").write_text(f"{MODEL}rng: {{kind: mt19937, seed: 5}}\n", encoding="utf-8")
+    assert main(["run", "model.yaml", "--sample"]) == 1
+    assert "[parameter.rng_kind]" in capsys.readouterr().err
+    assert not (folder / "runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,32 +10,33 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from flowtime.cli import main
-from flowtime.cli.templates import templates
+from flowtime.cli import cli, main
 from flowtime.model import load_model, parse_model
+from flowtime.templates import list_templates
 from templatefakes import template_text
 
+SHIPPED = [info.id for info in list_templates()]
 FAULTY = template_text().replace("1.2.3", "one")
 
 
 def run(*words: str) -> str:
     """Run ``flowtime templates`` in this process and return what it printed; it must succeed."""
-    result = CliRunner().invoke(templates, words, catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["templates", *words], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def test_list() -> None:
     lines = run("list").splitlines()
-    assert [line.split()[0] for line in lines] == ["http-service", "microservices", "order-system", "web-frontend"]
-    assert lines[3].endswith("1.0.0    Web front end under real load")
+    assert [line.split()[0] for line in lines] == SHIPPED
+    assert lines[-1].endswith("1.0.0    Web front end under real load")
 
 
 def test_list_as_json() -> None:
     listed = json.loads(run("list", "--json"))
-    assert [item["id"] for item in listed] == ["http-service", "microservices", "order-system", "web-frontend"]
-    assert listed[3]["isShipped"] is True
-    assert listed[3]["faults"] == []
+    assert [item["id"] for item in listed] == SHIPPED
+    assert listed[-1]["isShipped"] is True
+    assert listed[-1]["faults"] == []
 
 
 def test_list_holds_the_folder_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,8 +44,8 @@ def test_list_holds_the_folder_of_the_settings(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "broken.yaml").write_text(FAULTY, "utf-8")
     monkeypatch.setenv("FLOWTIME_TEMPLATES_DIR", str(tmp_path))
     text = run("list")
-    assert "small          1.2.3    Small" in text
-    assert "broken         broken\n" in text
+    assert "small                1.2.3    Small" in text
+    assert "broken               broken\n" in text
     assert "[template.bad_value] at $.metadata.version" in text
 
 
@@ -94,10 +95,69 @@ def test_render_with_a_parameter_file(tmp_path: Path) -> None:
     assert shown["file"] is None
 
 
-@pytest.mark.parametrize("name", ["web-frontend", "order-system", "http-service", "microservices"])
+def test_show_draws_the_topology() -> None:
+    text = run("show", "web-frontend")
+    assert "│ Backend            │" in text
+    assert text.index("How many backend workers") < text.index("WebTier") < text.index("Parameters:")
+
+
+def test_show_draws_plainly_where_that_is_all_that_can_be_printed() -> None:
+    result = CliRunner(charset="ascii").invoke(cli, ["templates", "show", "web-frontend"])
+    assert "| Backend            |" in result.stdout
+
+
+def test_show_without_the_parameters_that_the_drawing_needs(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(template_text("  - {name: a, type: integer}\n"), "utf-8")
+    assert "\nno drawing: parameter 'a' has no default" in run("show", str(path))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_validate_of_the_catalogue(name: str) -> None:
-    assert run("validate", name) == f"{name} is valid\n"
-    assert json.loads(run("validate", name, "--json")) == {"valid": True, "faults": []}
+    text = run("validate", name, "--fail-on", "warning")
+    report = json.loads(run("validate", name, "--json"))
+    assert f"{name} is valid: 0 warnings, " in text
+    assert (report["valid"], report["faults"]) == (True, [])
+    assert {warning["severity"] for warning in report["warnings"]} == {"info"}
+
+
+NEGATIVE = """
+nodes: [{id: x, kind: const, values: -1}]
+topology:
+  nodes: [{id: A, semantics: {arrivals: x, served: x}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "fail_on", "status"),
+    [
+        pytest.param(NEGATIVE, [], 0, id="warnings are no errors"),
+        pytest.param(NEGATIVE, ["--fail-on", "error"], 0, id="said in words"),
+        pytest.param(NEGATIVE, ["--fail-on", "warning"], 1, id="warnings count"),
+        pytest.param(NEGATIVE, ["--fail-on", "never"], 0, id="nothing counts"),
+        pytest.param("\nnodes: [{id: x, kind: const}]\n", ["--fail-on", "never"], 0, id="not even faults"),
+        pytest.param("\nnodes: [{id: x, kind: expr, expr: y}]\n", [], 1, id="faults are errors"),
+        pytest.param("\nnodes: [{id: x, kind: expr, expr: x}]\n", [], 1, id="so is what can not be computed"),
+    ],
+)
+def test_what_validate_fails_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str, fail_on: list[str], status: int
+) -> None:
+    path = tmp_path / "small.yaml"
+    head = "schemaVersion: 1\nmetadata: {id: small, title: Small, version: 1.0.0}\n"
+    path.write_text(f"{head}grid: {{bins: 2, binSize: 1, binUnit: hours}}{body}", "utf-8")
+    assert main(["templates", "validate", str(path), *fail_on]) == status
+
+
+def test_validate_tells_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    head = "schemaVersion: 1\nmetadata: {id: small, title: Small, version: 1.0.0}\n"
+    path.write_text(f"{head}grid: {{bins: 2, binSize: 1, binUnit: hours}}{NEGATIVE}", "utf-8")
+    text = run("validate", str(path))
+    codes = [warning["code"] for warning in json.loads(run("validate", str(path), "--json"))["warnings"]]
+    assert "warning: A: arrivals is negative (bins 0-1; 2 in all) [arrivals_negative]\n" in text
+    assert text.endswith(" is valid: 2 warnings, 1 hint\n")
+    assert codes[:2] == ["arrivals_negative", "served_negative"]
 
 
 def test_validate_as_json_gives_the_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ NEGATIVE = (
         pytest.param(CYCLE, "schema", 0, "valid (schema): 0 errors, 0 warnings", id="a cycle is not"),
         pytest.param(CYCLE, "compile", 1, "invalid (compile): 1 error, 0 warnings", id="a cycle is of the plan"),
         pytest.param(NEGATIVE, "compile", 0, "valid (compile): 0 errors, 0 warnings", id="odd numbers are not"),
-        pytest.param(NEGATIVE, "analyse", 0, "valid (analyse): 0 errors, ", id="odd numbers are warnings"),
+        pytest.param(NEGATIVE, "analyse", 0, "valid (analyse): 0 errors, 2 warnings", id="odd numbers are warnings"),
     ],
 )
 def test_tiers(
@@ -41,6 +41,34 @@ def test_tiers(
     model.write_text(text, encoding="utf-8")
     assert main(["validate", str(model), "--tier", tier]) == status
     assert capsys.readouterr().out.splitlines()[-1].startswith(verdict)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "status"),
+    [
+        pytest.param(NEGATIVE, ["--fail-on", "warning"], 1, id="a warning"),
+        pytest.param(NEGATIVE, ["--fail-on", "error"], 0, id="a warning is no error"),
+        pytest.param(NEGATIVE, ["--fail-on", "warning", "--tier", "compile"], 0, id="no numbers, no warnings"),
+        pytest.param(GOOD, ["--fail-on", "warning"], 0, id="nothing"),
+        pytest.param(CYCLE, ["--fail-on", "warning"], 1, id="an error is worse than a warning"),
+        pytest.param(CYCLE, ["--fail-on", "never"], 0, id="never"),
+    ],
+)
+def test_fail_on(tmp_path: Path, text: str, words: list[str], status: int) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(text, encoding="utf-8")
+    assert main(["validate", str(model), *words]) == status
+
+
+def test_what_is_not_there_fails_always(tmp_path: Path) -> None:
+    assert main(["validate", str(tmp_path / "absent.yaml"), "--fail-on", "never"]) == 3
+
+
+def test_hints_are_not_counted_as_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(NEGATIVE.replace("-2", "2"), encoding="utf-8")
+    assert main(["validate", str(model), "--fail-on", "warning"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "valid (analyse): 0 errors, 0 warnings, 1 hint"
 
 
 def test_the_default_is_to_analyse_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

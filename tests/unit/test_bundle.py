@@ -117,9 +117,40 @@ def test_the_model_is_written_as_it_was_evaluated(folder: Path) -> None:
 
 def test_metadata_says_that_the_seed_changed_nothing(folder: Path) -> None:
     metadata = document(folder, "model/metadata.json")
-    assert metadata["randomness"]["rng"] == {"kind": "pcg32", "seed": 7}
-    assert "No random node was evaluated" in metadata["randomness"]["note"]
+    assert metadata["randomness"]["rng"] == {"kind": "pcg32", "seed": 7, "sampled": False}
+    assert "Nothing was drawn" in metadata["randomness"]["note"]
     assert (metadata["templateId"], metadata["hasTelemetrySources"]) == ("adhoc-model", False)
+
+
+RANDOM = """\
+schemaVersion: 1
+grid: {bins: 4, binSize: 5, binUnit: minutes}
+classes: [{id: Gold}, {id: Basic}]
+nodes:
+  - {id: demand, kind: const, values: 3}
+  - {id: sizes, kind: pmf, pmf: {values: [1, 2], probabilities: [0.5, 0.5]}}
+traffic:
+  arrivals:
+    - {nodeId: demand, classId: Gold, pattern: {kind: poisson, ratePerBin: 1}}
+    - {nodeId: demand, classId: Basic, pattern: {kind: poisson, ratePerBin: 2}}
+    - {nodeId: demand, classId: Basic, pattern: {kind: poisson, ratePerBin: 1}}
+    - {nodeId: orders, classId: Gold, pattern: {kind: constant, ratePerBin: 2}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes", "streams", "note"),
+    [
+        pytest.param(RANDOM, 2, ["sizes", "demand@Gold", "demand@Basic"], "drawn from the seed", id="random"),
+        pytest.param(MODEL_TEXT, 0, [], "holds nothing random", id="nothing to draw"),
+    ],
+)
+def test_metadata_says_what_was_drawn(tmp_path: Path, text: str, nodes: int, streams: list[str], note: str) -> None:
+    simulate(tmp_path, model=a_model(text), run_id="one", sample=True)
+    randomness = document(tmp_path / "one", "model/metadata.json")["randomness"]
+    assert randomness["rng"] == {"kind": "pcg32", "seed": 0, "sampled": True}
+    assert (randomness["sampledNodes"], randomness["sampledStreams"]) == (nodes, streams)
+    assert note in randomness["note"]
 
 
 def test_provenance_is_written_only_where_there_is_one(tmp_path: Path) -> None:

@@ -112,6 +112,38 @@ Q = "kind: queue, semantics: {arrivals: a, served: b"
             "classes: [{id: Gold}]\ntraffic: {arrivals: [{nodeId: a, classId: Gold, pattern: {kind: poisson}}]}\n",
             id="classes",
         ),
+        pytest.param(
+            "",
+            "",
+            "classes: [{id: Gold}]\ntraffic: {arrivals: [{nodeId: a, classId: Gold, pattern: {kind: poisson}},\n"
+            " {nodeId: a, classId: Gold, pattern: {kind: constant, ratePerBin: 0}}]}\n",
+            id="two-arrivals-of-one-class-add-up",
+        ),
+        pytest.param(
+            "- {id: e, kind: expr, expr: new}\n",
+            "",
+            "traffic: {arrivals: [{nodeId: new, pattern: {kind: poisson, ratePerBin: 2}},\n"
+            " {nodeId: new, pattern: {kind: constant, rate: 2}}]}\n",
+            id="arrivals-that-are-generated",
+        ),
+        pytest.param(
+            "- {id: p, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+            "   profile: {name: three-shift, days: [1, 1, 1, 1, 1, 0, 0.5]}}\n",
+            "",
+            "",
+            id="days",
+        ),
+        pytest.param(
+            "- {id: p, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+            "   profile: {kind: inline, weights: [1, 0, 2]}}\n"
+            "- {id: q, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+            f"   profile: {{kind: inline, weights: {[1.0] * 24}}}}}\n"
+            "- {id: r, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+            f"   profile: {{kind: inline, weights: {[1.0] * 168}}}}}\n",
+            "",
+            "",
+            id="weights-by-bin-by-day-and-by-week",
+        ),
         pytest.param("", "  - {id: Q, kind: QUEUE, semantics: {arrivals: a, served: b}}\n", "", id="kind-in-capitals"),
     ],
 )  # fmt: skip

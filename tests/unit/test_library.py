@@ -141,3 +141,38 @@ def test_names_of_the_package() -> None:
     assert [name for name in flowtime.__all__ if not hasattr(flowtime, name)] == []
     with pytest.raises(AttributeError, match="nothing"):
         flowtime.nothing  # noqa: B018
+
+
+RANDOM = """\
+schemaVersion: 1
+grid: {bins: 50, binSize: 1, binUnit: hours}
+rng: {kind: pcg32, seed: 5}
+nodes:
+  - {id: calls, kind: pmf, pmf: {values: [0, 40], probabilities: [0.5, 0.5]}}
+  - {id: limit, kind: const, values: 30}
+traffic:
+  arrivals: [{nodeId: mails, pattern: {kind: poisson, ratePerBin: 3}}]
+topology:
+  nodes:
+    - {id: Desk, kind: serviceWithBuffer, semantics: {arrivals: calls, capacity: limit}}
+"""
+
+
+def test_a_seed_draws_what_is_random() -> None:
+    model = flowtime.parse_model(RANDOM)
+    expected, drawn, again, other = (flowtime.evaluate(model, seed=seed) for seed in (None, 7, 7, 8))
+    assert (set(expected["calls"]), set(expected["mails"])) == ({20.0}, {3.0})
+    assert (set(drawn["calls"]), drawn["mails"].std() > 1.0) == ({0.0, 40.0}, True)
+    assert as_bytes(drawn) == as_bytes(again)
+    assert drawn["calls"].tolist() != other["calls"].tolist()
+
+
+def test_a_seed_draws_from_a_compiled_model_too() -> None:
+    compiled = flowtime.compile(flowtime.parse_model(RANDOM))
+    assert set(flowtime.evaluate(compiled, seed=7, outputs=["calls"])["calls"]) == {0.0, 40.0}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_is_one_that_a_run_can_record(seed: int) -> None:
+    with pytest.raises(ParameterError, match="the seed must be"):
+        flowtime.evaluate(flowtime.parse_model(RANDOM), seed=seed)

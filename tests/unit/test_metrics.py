@@ -11,7 +11,7 @@ from hypothesis import given, note, settings
 
 from enginemodels import compiled, model_text, station
 from flowtime.engine import compile_model
-from flowtime.engine.node_metrics import kingman_queue_time
+from flowtime.engine.node_metrics import Metrics, kingman_queue_time
 from flowtime.model import parse_model
 from oracle import evaluate_model, first_difference
 from oracle_metrics import evaluate_metrics
@@ -322,3 +322,82 @@ def test_no_flow_latency_without_edges() -> None:
 def test_distribution_is_its_mean() -> None:
     nodes = {"jobs": "{kind: pmf, pmf: {values: [10, 20, 30], probabilities: [0.5, 0.3, 0.2]}}"}
     assert compiled(3, nodes).evaluate()["jobs"].tolist() == [17.0, 17.0, 17.0]
+
+
+# Over edges with a lag
+
+
+@pytest.mark.parametrize(
+    ("lag", "expected"),
+    [
+        pytest.param(0, [30.0, 30.0], id="none"),
+        # What comes in bin 1 left A in bin 0 and was on its way for a minute; nothing came before.
+        pytest.param(1, [20.0, 60_030.0], id="a-bin"),
+        pytest.param(2, [20.0, 20.0], id="nothing-arrives"),
+    ],
+)
+def test_a_lag_is_time_on_the_way(lag: int, expected: list[float]) -> None:
+    metrics = compiled(2, STOPS, *ABC, edges=[edge("A", "B", lag=lag)]).evaluate().metrics
+    assert metrics["B"]["flowLatencyMs"].tolist() == expected
+
+
+# By class
+
+CLASSED = {
+    "a": [10.0, 20.0, 30.0, 10.0],
+    "c": [15.0] * 4,
+    "ms": [100.0, 50.0, 60.0, 80.0],
+    "n": [2.0, 1.0, 4.0, 2.0],
+    "f": "a / 10",
+}
+TRAFFIC = """classes: [{id: X}, {id: Y}]
+traffic:
+  arrivals:
+    - {nodeId: a, classId: X, pattern: {kind: constant, rate: 3}}
+    - {nodeId: a, classId: Y, pattern: {kind: constant, rate: 1}}
+"""
+SHARED = f"arrivals: a, capacity: c, failures: f, {TIMED}"
+
+
+def by_class(*stations: str, edges: Sequence[str] = ()) -> Metrics:
+    """Metrics of a model with two classes, three parts of X for one of Y."""
+    return compile_model(parse_model(model_text(BINS, CLASSED, *stations, edges=edges) + TRAFFIC)).evaluate().metrics
+
+
+@pytest.mark.parametrize("metric", ["utilization", "attempts", "retryEcho"])
+def test_what_classes_add_up_to_is_the_metric_of_the_node(metric: str) -> None:
+    metrics = by_class(station(SHARED))["Q"]
+    np.testing.assert_allclose(metrics[f"{metric}@X"], metrics[metric] * 0.75)
+    np.testing.assert_allclose(metrics[f"{metric}@X"] + metrics[f"{metric}@Y"], metrics[metric])
+
+
+@pytest.mark.parametrize(
+    "metric", ["queueTimeMs", "latencyMinutes", "serviceTimeMs", "cycleTimeMs", "flowEfficiency", "throughputRatio"]
+)
+def test_classes_that_share_a_queue_share_its_times(metric: str) -> None:
+    metrics = by_class(station(SHARED))["Q"]
+    np.testing.assert_allclose(metrics[f"{metric}@X"], metrics[metric], rtol=1e-12)
+    assert metrics.unit(f"{metric}@Y") == metrics.unit(metric)
+
+
+def test_metrics_of_classes_come_last() -> None:
+    names = list(by_class(station(SHARED))["Q"])
+    whole = [name for name in names if "@" not in name]
+    per_class = [name for name in whole if name != "kingmanQueueTimeMs"]
+    assert names == [*whole, *(f"{name}@X" for name in per_class), *(f"{name}@Y" for name in per_class)]
+
+
+def test_a_class_has_a_flow_latency_of_its_own() -> None:
+    stations = (
+        station("arrivals: a@X, capacity: c", name="P"),
+        station(f"arrivals: a, served: a, {TIMED}", name="Q", kind="service"),
+    )
+    metrics = by_class(*stations, edges=["{from: P, to: Q}"])
+    waiting = metrics["P"]["queueTimeMs"]
+    np.testing.assert_allclose(metrics["Q"]["flowLatencyMs@X"], waiting + metrics["Q"]["serviceTimeMs"])
+    np.testing.assert_allclose(metrics["Q"]["flowLatencyMs@Y"], metrics["Q"]["serviceTimeMs"])
+
+
+def test_a_node_that_no_class_reaches_has_no_metrics_of_classes() -> None:
+    metrics = by_class(station("arrivals: c, served: c", name="P"), station("arrivals: a, served: a", name="Q"))
+    assert [name for name in metrics["P"] if "@" in name] == []

@@ -9,7 +9,7 @@ import pytest
 
 import oracle_kernels as kernels
 from flowtime.model import parse_model
-from oracle import SameBinCycle, UnsupportedModel, evaluate_model, first_difference, snake, spread_snake
+from oracle import SameBinCycle, evaluate_model, first_difference, snake, spread_snake
 from oracle_metrics import evaluate_metrics
 
 NAN, INF = math.nan, math.inf
@@ -148,12 +148,6 @@ def test_cycle_is_named() -> None:
     with pytest.raises(SameBinCycle) as caught:
         evaluate_model(model)
     assert set(caught.value.names) == {"x", "y", "z"}
-
-
-def test_unknown_feature_is_refused() -> None:
-    model = parse_model(model_text(1, {"a": 1, "s": 1}, station(BUFFER, FLOW, ", wipLimit: 3")))
-    with pytest.raises(UnsupportedModel, match="wipLimit"):
-        evaluate_model(model)
 
 
 SCALARS = [

@@ -316,7 +316,7 @@ DESCRIBED = """\
 operations: 9 of series, 1 of derived metrics
 bins: 4, computed 4 at a time
 columns: 9 of all bins, 4 of one block, 4 scalars
-memory: 544 bytes
+memory: 576 bytes
 
 stage 1: series, bin by bin (feedback)
   c#9 = shift(q_queue; lag 1)

@@ -16,6 +16,7 @@ from runfakes import DAY_ONE, DAY_TWO, MODEL_TEXT, FakeEngine, a_model, files_of
 
 SLOWER = MODEL_TEXT.replace("2.5", "1.5")
 WITH_RNG = MODEL_TEXT + "rng: {kind: mt19937, seed: 5}\n"
+WITH_PCG = MODEL_TEXT + "rng: {kind: pcg32, seed: 5}\n"
 
 
 def metadata(envelope: RunEnvelope) -> Any:
@@ -209,10 +210,58 @@ def test_the_seed_is_recorded(tmp_path: Path, text: str, seed: int | None, expec
     assert (rng and (rng.kind, rng.seed)) == expected
 
 
+@pytest.mark.parametrize("sample", [False, True])
 @pytest.mark.parametrize("seed", [-1, 2**31])
-def test_a_seed_out_of_range_is_refused(tmp_path: Path, seed: int) -> None:
+def test_a_seed_out_of_range_is_refused(tmp_path: Path, seed: int, sample: bool) -> None:
     with pytest.raises(ParameterError, match="the seed must be from 0"):
-        simulate(tmp_path, seed=seed)
+        simulate(tmp_path, seed=seed, sample=sample)
+
+
+@pytest.mark.parametrize(
+    ("text", "request_fields", "expected"),
+    [
+        pytest.param(MODEL_TEXT, {}, None, id="not asked for"),
+        pytest.param(MODEL_TEXT, {"seed": 3}, None, id="a seed alone"),
+        pytest.param(WITH_RNG, {}, None, id="the model's seed alone"),
+        pytest.param(MODEL_TEXT, {"sample": True}, 0, id="without a seed"),
+        pytest.param(MODEL_TEXT, {"sample": True, "seed": 3}, 3, id="from a seed"),
+        pytest.param(WITH_PCG, {"sample": True}, 5, id="from the model's seed"),
+        pytest.param(WITH_PCG, {"sample": True, "seed": 0}, 0, id="from a seed, over that of the model"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_engine_draws_only_where_asked_to(
+    tmp_path: Path, text: str, request_fields: dict[str, Any], expected: int | None, dry_run: bool
+) -> None:
+    engine = FakeEngine()
+    envelope = simulate(tmp_path, model=a_model(text), engine=engine, dry_run=dry_run, **request_fields)
+    rng = (envelope.plan or metadata(envelope)).rng
+    assert engine.seeds == [expected]
+    assert (rng is not None and rng.sampled) == (expected is not None)
+
+
+def test_a_sampled_run_has_hashes_of_its_own(tmp_path: Path) -> None:
+    asked = [{"seed": 3}, {"seed": 3, "sample": True}, {"seed": 4, "sample": True}, {"sample": True}]
+    plans = [plan(simulate(tmp_path, dry_run=True, **fields)) for fields in asked]
+    assert len({found.input_hash for found in plans}) == 4
+    assert len({found.scenario_hash for found in plans}) == 4
+    assert len({found.deterministic_run_id for found in plans}) == 4
+    assert len({found.model_hash for found in plans}) == 1
+
+
+def test_a_sampled_run_does_not_stand_for_one_that_is_not(tmp_path: Path) -> None:
+    simulate(tmp_path, run_id="one", seed=3)
+    with pytest.raises(RunConflictError):
+        simulate(tmp_path, run_id="one", seed=3, sample=True)
+    simulate(tmp_path, run_id="two", seed=3, sample=True)
+    assert simulate(tmp_path, run_id="two", seed=3, sample=True).was_reused
+
+
+def test_a_generator_that_we_do_not_have_is_not_replaced_by_ours(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="mt19937") as caught:
+        simulate(tmp_path, model=a_model(WITH_RNG), sample=True, seed=1)
+    assert caught.value.code == "parameter.rng_kind"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_runs_on_two_days_differ_in_times_alone(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,26 @@ from flowtime.errors import TemplateError, UnsafeNameError
 from flowtime.templates import details, find_template, list_templates, shipped_folder, summary, template
 from templatefakes import template_text
 
-SHIPPED = ["http-service", "microservices", "order-system", "web-frontend"]
-ELB = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "real" / "elb_request_count_8c0756.csv"
+SHIPPED = [
+    "document-processing",
+    "http-service",
+    "incident-retry",
+    "llm-inference",
+    "manufacturing-line",
+    "microservices",
+    "multi-class-support",
+    "order-system",
+    "shared-database",
+    "supply-chain",
+    "taxi-dispatch",
+    "warehouse-waves",
+    "web-frontend",
+]
+REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "real"
+ELB, TAXI, LLM = (
+    REAL / name for name in ("elb_request_count_8c0756.csv", "nyc_taxi.csv", "AzureLLMInferenceTrace_code.csv")
+)
+FIRST_BIN = datetime(2023, 11, 16, 18, 17)
 
 
 @pytest.fixture
@@ -110,13 +130,16 @@ def test_shipped_template_tells_what_it_is_for(name: str) -> None:
     assert about.narrative
     assert about.question is not None
     assert about.question.endswith("?")
+    assert about.tags
     assert all(item.title and item.description and item.unit for item in about.parameters)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_parameters_have_defaults_and_bounds(name: str) -> None:
     parameters = template(name).parameters
-    assert all(not item.required and item.low is not None and item.high is not None for item in parameters)
+    numbers = [item for item in parameters if item.type != "string"]
+    assert not any(item.required for item in parameters)
+    assert all(item.low is not None and item.high is not None for item in numbers)
 
 
 def test_packaged_counts_are_those_of_the_benchmark() -> None:
@@ -131,7 +154,56 @@ def test_packaged_counts_are_those_of_the_benchmark() -> None:
     assert stamps[first + 575] == "2014-04-23 23:59:00"
 
 
-def test_packaged_counts_are_unchanged() -> None:
-    data = (shipped_folder() / "data" / "elb_requests.csv").read_bytes()
-    digest = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
-    assert digest == "522788f45590fc8568118eecdff158d648196fed3cc964ac163386fd4ae962fc"
+def test_packaged_passengers_are_those_of_the_benchmark() -> None:
+    if not TAXI.is_file():
+        pytest.skip("../shared/data/real is not here")
+    original = [line.split(",") for line in TAXI.read_text("utf-8").splitlines()]
+    first = [stamp for stamp, _ in original].index("2014-12-29 00:00:00")
+    expected = [f"{index},{float(count):g}" for index, (_, count) in enumerate(original[first : first + 336])]
+    packaged = (shipped_folder() / "data" / "nyc_taxi_new_year.csv").read_text("utf-8").splitlines()
+    assert packaged == ["bin_index,value", *expected]
+    assert original[first + 335][0] == "2015-01-04 23:30:00"
+
+
+def test_packaged_tokens_are_those_of_the_trace() -> None:
+    if not LLM.is_file():
+        pytest.skip("../shared/data/real is not here")
+    log = [line.split(",") for line in LLM.read_text("utf-8").splitlines()[1:]]
+    bins = [(datetime.fromisoformat(stamp[:26]) - FIRST_BIN) // timedelta(seconds=30) for stamp, _, _ in log]
+    sums = [Counter(bins), Counter[int](), Counter[int]()]
+    for index, (_, context, generated) in zip(bins, log, strict=True):
+        sums[1][index] += int(context)
+        sums[2][index] += int(generated)
+    expected = [f"{index},{sums[0][index]},{sums[1][index]},{sums[2][index]}" for index in range(115)]
+    packaged = (shipped_folder() / "data" / "azure_llm_code.csv").read_text("utf-8").splitlines()
+    assert packaged == ["bin_index,requests,context_tokens,generated_tokens", *expected]
+    assert max(bins) == 114
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("elb_requests.csv", "522788f45590fc8568118eecdff158d648196fed3cc964ac163386fd4ae962fc"),
+        ("nyc_taxi_new_year.csv", "e894d9bcc91d6d40c8ee772a41e98927629cf309147b8ecdd3dacbf9e27d6f31"),
+        ("azure_llm_code.csv", "0ea75bddd5a9d560ee91e19039fcda2c55cf6b1a6ed5bfe1fc6c93a9a00b5c95"),
+    ],
+)
+def test_packaged_data_is_unchanged(name: str, digest: str) -> None:
+    data = (shipped_folder() / "data" / name).read_bytes()
+    assert hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() == digest
+
+
+@pytest.mark.parametrize(
+    ("name", "license_file", "words"),
+    [
+        pytest.param("elb_requests.csv", "LICENSE-NAB.txt", "Permission is hereby granted, free of charge", id="elb"),
+        pytest.param("nyc_taxi_new_year.csv", "LICENSE-NAB.txt", "Numenta", id="taxi"),
+        pytest.param("azure_llm_code.csv", "LICENSE-AZURE.txt", "creativecommons.org/licenses/by/4.0", id="llm"),
+    ],
+)
+def test_packaged_data_tells_its_source_and_license(name: str, license_file: str, words: str) -> None:
+    folder = shipped_folder() / "data"
+    about = (folder / "README.md").read_text("utf-8")
+    assert f"| `{name}` |" in about
+    assert license_file in about
+    assert words in (folder / license_file).read_text("utf-8")

@@ -226,6 +226,24 @@ WRONG = [
         id="profile-name",
     ),
     pytest.param(
+        GRID + "nodes:\n- {id: p, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+        "   profile: {name: three-shift, days: [1, 1]}}\n",
+        [("model.length_mismatch", 5, 39, "$.nodes[0].profile.days")],
+        id="profile-days",
+    ),
+    pytest.param(
+        GRID + "nodes:\n- {id: p, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+        "   profile: {name: three-shift, days: [1, 1, 1, 1, 1, -1, 1]}}\n",
+        [("model.out_of_range", 5, 55, "$.nodes[0].profile.days[5]")],
+        id="profile-negative-day",
+    ),
+    pytest.param(
+        GRID + "nodes:\n- {id: p, kind: pmf, pmf: {values: [1], probabilities: [1]},\n"
+        "   profile: {kind: inline, weights: [1, 2]}}\n",
+        [("model.length_mismatch", 5, 37, "$.nodes[0].profile.weights")],
+        id="profile-weights",
+    ),
+    pytest.param(
         GRID + CONST + "- {id: r, kind: router, inputs: {queue: a}, routes: [{target: x}]}\n",
         [("model.missing_field", 5, 54, "$.nodes[1].routes[0]")],
         id="router-no-weight",
@@ -411,6 +429,27 @@ WRONG = [
         GRID + CONST + "traffic: {arrivals: [{nodeId: b, pattern: {kind: constant}}]}\n",
         [("model.unknown_series", 5, 31, "$.traffic.arrivals[0].nodeId")],
         id="traffic-node",
+    ),
+    pytest.param(
+        GRID + CONST + "traffic: {arrivals: [{nodeId: 'b c', pattern: {kind: constant, ratePerBin: 2}}]}\n",
+        [("model.bad_value", 5, 32, "$.traffic.arrivals[0].nodeId")],
+        id="traffic-name",
+    ),
+    pytest.param(
+        GRID + CONST + "traffic: {arrivals: [{nodeId: a, pattern: {kind: constant, ratePerBin: -2, rate: -1}}]}\n",
+        [
+            ("model.out_of_range", 5, 72, "$.traffic.arrivals[0].pattern.ratePerBin"),
+            ("model.out_of_range", 5, 82, "$.traffic.arrivals[0].pattern.rate"),
+        ],
+        id="traffic-negative-rate",
+    ),
+    pytest.param(
+        GRID
+        + CONST
+        + "- {id: r, kind: router, inputs: {queue: a}, routes: [{target: x, weight: 1}]}\n"
+        + "traffic: {arrivals: [{nodeId: x, pattern: {kind: constant, ratePerBin: 2}}]}\n",
+        [("model.duplicate_series", 6, 31, "$.traffic.arrivals[0].nodeId")],
+        id="traffic-at-a-routers-target",
     ),
     pytest.param(
         GRID + CONST + "classes: [{id: A}, {id: A}]\n",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from flowtime.templates import Rendered
 
 __all__ = [
+    "fail_on_option",
     "json_option",
     "kernel_folder",
     "model_argument",
     "parameter_options",
+    "random_options",
     "read_model",
     "render_template",
     "run_argument",
@@ -31,6 +34,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def json_option(command: Command) -> Command:
     """Add ``--json``; the command receives ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def fail_on_option(command: Command) -> Command:
+    """Add ``--fail-on warning|error|never``; the command receives ``fail_on``."""
+    return click.option(
+        "--fail-on",
+        type=click.Choice(("warning", "error", "never")),
+        default="error",
+        show_default=True,
+        help="What makes the exit status 1: warnings too (hints never do), errors only, or nothing.",
+    )(command)
 
 
 def model_argument(command: Command) -> Command:
@@ -65,6 +79,24 @@ def parameter_options(command: Command) -> Command:
         help="A template parameter, repeatable; VALUE is a number, a text, true or false, or [1, 2, 3].",
     )
     return pair_option(file_option(command))
+
+
+def random_options(command: Command) -> Command:
+    """Add ``--sample`` and ``--seed N``; the command receives both as one pair, ``random``."""
+
+    @wraps(command)
+    def with_pair(*, sample: bool, seed: int | None, **others: Any) -> Any:
+        return command(random=(sample, seed), **others)
+
+    seed_option = click.option(
+        "--seed",
+        type=click.IntRange(0, 2_147_483_647),
+        help="Seed recorded with the run, and drawn from with --sample.  [default: the model's]",
+    )
+    sample_option = click.option(
+        "--sample", is_flag=True, help="Draw distributions and Poisson arrivals instead of taking what they expect."
+    )
+    return cast("Command", sample_option(seed_option(with_pair)))
 
 
 def settings_from(**flags: object) -> Settings:

@@ -14,6 +14,7 @@ from flowtime.cli.options import (
     json_option,
     kernel_folder,
     parameter_options,
+    random_options,
     read_model,
     render_template,
     settings_from,
@@ -39,9 +40,7 @@ __all__ = ["run"]
     help="Where the inputs come from: simulation takes them from the model.",
 )
 @parameter_options
-@click.option(
-    "--seed", type=click.IntRange(0, 2_147_483_647), help="Seed recorded with the run.  [default: the model's]"
-)
+@random_options
 @click.option("--run-id", metavar="ID", help="Name of the run folder.  [default: time and a random part]")
 @click.option(
     "--deterministic-run-id", is_flag=True, help="Name the run by its inputs; the same inputs are not run twice."
@@ -56,7 +55,7 @@ def run(
     template_id: str | None,
     parameters: Mapping[str, str],
     parameter_file: Path | None,
-    seed: int | None,
+    random: tuple[bool, int | None],
     run_id: str | None,
     deterministic_run_id: bool,
     dry_run: bool,
@@ -76,9 +75,11 @@ def run(
     from flowtime.orchestration import RunRequest, run_simulation
     from flowtime.orchestration.watch import WatchedCompiler
 
+    sample, seed = random
     settings = settings_from(runs_dir=out, series_csv="never" if no_csv else None)
     request = RunRequest(
         source=_source(model, template_id, (parameters, parameter_file), settings),
+        sample=sample,
         seed=seed,
         run_id=run_id,
         deterministic=deterministic_run_id,

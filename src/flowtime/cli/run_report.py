@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.console import print_table, sparkline
+from flowtime.cli.console import count, print_table, sparkline
 
 if TYPE_CHECKING:
     from flowtime.bundle.documents import WarningEntry
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowtime.bundle.view import RunView
     from flowtime.orchestration import RunEnvelope, RunPlan
 
-__all__ = ["print_run", "print_warnings"]
+__all__ = ["count_findings", "print_run", "print_warnings"]
 
 # The shape draws the queue, else utilization, else arrivals.
 COLUMNS = (
@@ -121,6 +121,13 @@ def print_warnings(warnings: Iterable[WarningEntry]) -> None:
     for warning in warnings:
         node = f"{warning.node_id}: " if warning.node_id else ""
         click.echo(f"{warning.severity}: {node}{warning.message}{_bins(warning)} [{warning.code}]")
+
+
+def count_findings(warnings: Sequence[WarningEntry]) -> str:
+    """Return how many warnings there are and, where there are any, hints: ``1 warning, 2 hints``."""
+    hints = sum(warning.severity == "info" for warning in warnings)
+    told = count(len(warnings) - hints, "warning")
+    return f"{told}, {count(hints, 'hint')}" if hints else told
 
 
 def _bins(warning: WarningEntry) -> str:

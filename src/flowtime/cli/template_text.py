@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from flowtime.templates import Parameter, TemplateHeader, TemplateInfo
+import click
 
-__all__ = ["listing_text", "template_text"]
+from flowtime.cli.run_report import count_findings, print_warnings
+
+if TYPE_CHECKING:
+    from flowtime.orchestration.validation import ValidationReport
+    from flowtime.templates import Parameter, Template, TemplateHeader, TemplateInfo
+
+__all__ = ["listing_text", "print_verdict", "template_text", "topology_text"]
 
 WIDTH = 100
+PIPE_WIDTH = 120
 
 
 def listing_text(infos: Sequence[TemplateInfo]) -> str:
@@ -26,12 +34,49 @@ def listing_text(infos: Sequence[TemplateInfo]) -> str:
     return "\n".join(lines)
 
 
-def template_text(header: TemplateHeader) -> str:
-    """Return what a template says of itself, and its parameters."""
-    return "\n".join(_sections(header)).rstrip()
+def template_text(header: TemplateHeader, topology: str = "") -> str:
+    """Return what a template says of itself, the drawing of its topology where there is one, and its parameters."""
+    return "\n".join(_sections(header, topology)).rstrip()
 
 
-def _sections(header: TemplateHeader) -> Iterator[str]:
+def topology_text(template: Template) -> str:
+    """Return the topology of a template with its defaults, drawn for stdout, or why it can not be drawn."""
+    from flowtime.errors import FaultsError
+    from flowtime.templates.topology_view import draw_topology
+
+    try:
+        topology = template.render().model.spec.topology
+    except FaultsError as error:
+        # Half a template is worth showing: it may only lack the parameters that it is meant to be given.
+        return f"no drawing: {error.message}"
+    width = get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    lines = draw_topology(topology, width=width, ascii_only=not _prints_boxes()) if topology else ()
+    return "\n".join(lines)
+
+
+def print_verdict(template: str, report: ValidationReport) -> None:
+    """Print what was found in a template: faults to stderr, like those of any command, and what is odd to stdout."""
+    from msgspec.structs import astuple
+
+    from flowtime.errors import Fault
+
+    if not report.is_valid:
+        click.echo("\n".join(str(Fault(*astuple(entry))) for entry in report.errors), err=True)
+        return
+    print_warnings(report.warnings)
+    told = f": {count_findings(report.warnings)}" if report.warnings else ""
+    click.echo(f"{template} is valid{told}")
+
+
+def _prints_boxes() -> bool:
+    try:
+        "┌┊▼→".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _sections(header: TemplateHeader, topology: str) -> Iterator[str]:
     metadata = header.metadata
     yield f"{metadata.title} ({metadata.id} {metadata.version})"
     if metadata.tags:
@@ -39,6 +84,8 @@ def _sections(header: TemplateHeader) -> Iterator[str]:
     for text in (metadata.description, metadata.narrative, metadata.question):
         if text:
             yield f"\n{textwrap.fill(text, WIDTH)}"
+    if topology:
+        yield f"\n{topology}"
     if header.parameters:
         yield "\nParameters:"
     for parameter in header.parameters:

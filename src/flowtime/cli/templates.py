@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, parameter_options, render_template, settings_from, template_folders
+from flowtime.cli.options import (
+    fail_on_option,
+    json_option,
+    kernel_folder,
+    parameter_options,
+    render_template,
+    settings_from,
+    template_folders,
+)
+
+if TYPE_CHECKING:
+    from flowtime.orchestration.validation import FailOn
 
 __all__ = ["templates"]
 
@@ -38,16 +50,19 @@ def list_command(as_json: bool) -> None:
 @click.argument("template", metavar="TEMPLATE")
 @json_option
 def show(template: str, as_json: bool) -> None:
-    """Show what TEMPLATE is about and which parameters it has."""
+    """Show what TEMPLATE is about, how its nodes hang together, and which parameters it has.
+
+    The drawing is of the defaults; a box names what holds work back at a node.
+    """
     from flowtime.cli.console import print_json
-    from flowtime.cli.template_text import template_text
+    from flowtime.cli.template_text import template_text, topology_text
     from flowtime.templates import details, find_template
 
-    header = find_template(template, template_folders(settings_from())).header
+    found = find_template(template, template_folders(settings_from()))
     if as_json:
-        print_json(details(header))
+        print_json(details(found.header))
     else:
-        click.echo(template_text(header))
+        click.echo(template_text(found.header, topology_text(found)))
 
 
 @templates.command()
@@ -84,24 +99,30 @@ def render(
 @templates.command()
 @click.argument("template", metavar="TEMPLATE")
 @parameter_options
+@fail_on_option
 @json_option
 @click.pass_context
 def validate(
-    context: click.Context, template: str, parameters: dict[str, str], parameter_file: Path | None, as_json: bool
+    context: click.Context,
+    template: str,
+    parameters: dict[str, str],
+    parameter_file: Path | None,
+    fail_on: FailOn,
+    as_json: bool,
 ) -> None:
-    """Check TEMPLATE and the model that it renders to with its defaults, or with the parameters given."""
-    from flowtime.cli.console import print_json
-    from flowtime.errors import FlowtimeError, exit_status
+    """Check TEMPLATE and the model that it renders to with its defaults, or with the parameters given.
 
-    try:
-        render_template(template, parameters, parameter_file, settings_from())
-    except FlowtimeError as error:
-        # As JSON the faults are the result; as text they go to stderr, like those of any command.
-        if not as_json:
-            raise
-        print_json({"valid": False, "faults": [fault._asdict() for fault in error.faults]})
-        context.exit(exit_status(error.code))
+    The model is evaluated, and what is odd about its numbers is told: warnings, and hints, which are no faults.
+    """
+    from flowtime.cli.console import prepare_kernels, print_json
+    from flowtime.cli.template_text import print_verdict
+    from flowtime.orchestration.validation import validate_model, validation_status
+
+    settings = settings_from()
+    prepare_kernels(kernel_folder(settings))
+    report = validate_model(lambda: render_template(template, parameters, parameter_file, settings).model, "analyse")
     if as_json:
-        print_json({"valid": True, "faults": []})
+        print_json({"valid": report.is_valid, "faults": report.errors, "warnings": report.warnings})
     else:
-        click.echo(f"{template} is valid")
+        print_verdict(template, report)
+    context.exit(validation_status(report, fail_on))

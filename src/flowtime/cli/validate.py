@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, kernel_folder, read_model
+from flowtime.cli.options import fail_on_option, json_option, kernel_folder, read_model
 
 if TYPE_CHECKING:
-    from flowtime.orchestration.validation import Tier
+    from flowtime.orchestration.validation import FailOn, Tier
 
 __all__ = ["validate"]
 
@@ -25,20 +25,21 @@ TIERS = ("schema", "compile", "analyse")
     show_default=True,
     help="How deep: schema reads the model, compile also plans it, analyse also evaluates it and checks the numbers.",
 )
+@fail_on_option
 @json_option
 @click.pass_context
-def validate(context: click.Context, model: str, tier: Tier, as_json: bool) -> None:
+def validate(context: click.Context, model: str, tier: Tier, fail_on: FailOn, as_json: bool) -> None:
     """Say all that is wrong with a model.
 
-    MODEL is a file, or - for stdin, as without it.  Exit status: 0 valid, warnings or not; 1 invalid; 3 there is
-    no such file.
+    MODEL is a file, or - for stdin, as without it.  Exit status: 0 valid; 1 invalid, or what --fail-on says; 3
+    there is no such file.
     """
     from msgspec.structs import astuple
 
     from flowtime.cli.console import count, prepare_kernels, print_json
-    from flowtime.cli.run_report import print_warnings
-    from flowtime.errors import Fault, exit_status
-    from flowtime.orchestration.validation import validate_model
+    from flowtime.cli.run_report import count_findings, print_warnings
+    from flowtime.errors import Fault
+    from flowtime.orchestration.validation import validate_model, validation_status
 
     if tier != "schema":
         prepare_kernels(kernel_folder())
@@ -50,6 +51,6 @@ def validate(context: click.Context, model: str, tier: Tier, as_json: bool) -> N
             click.echo(str(Fault(*astuple(entry))))
         print_warnings(report.warnings)
         verdict = "valid" if report.is_valid else "invalid"
-        found = (count(len(report.errors), "error"), count(len(report.warnings), "warning"))
-        click.echo(f"{verdict} ({tier}): {', '.join(found)}")
-    context.exit(0 if report.is_valid else exit_status(report.errors[0].code))
+        found = f"{count(len(report.errors), 'error')}, {count_findings(report.warnings)}"
+        click.echo(f"{verdict} ({tier}): {found}")
+    context.exit(validation_status(report, fail_on))

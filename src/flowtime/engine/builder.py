@@ -39,7 +39,8 @@ class FlowBuilder:
 
     def column(self, owner: str) -> int:
         """Add a column that an operation will fill."""
-        return self._add(Column(ColumnKind.COMPUTED, owner))
+        self.columns.append(Column(ColumnKind.COMPUTED, owner))
+        return len(self.columns) - 1
 
     def series(self, owner: str, values: FloatArray) -> int:
         """Add an input column, float64 (bins,)."""
@@ -73,7 +74,7 @@ class FlowBuilder:
         if folded is not None:
             known = self.scalar(folded)
         else:
-            key = (code, ins, length, phase, tuple(map(repr, params)))
+            key = (code, ins, length, phase, tuple(map(repr, params)) if params else ())
             found = self._known.get(key)
             if found is None:
                 target = self.column(owner) if out is None else out

@@ -56,16 +56,47 @@ def find_classed(model: Model, nodes: Sequence[Station], replaced: Iterable[str]
     if model.spec.classes is None or model.spec.traffic is None:
         return ClassReach()
     seeds = [arrival.node_id for arrival in model.spec.traffic.arrivals]
-    reach = _Reach([*_of_nodes(model, set(seeds) | set(replaced)), *_of_stations(model, nodes)])
-    reach.spread(seeds)
-    heirs: dict[str, int] = {}
+    rules = [*_of_nodes(model, set(seeds) | set(replaced)), *_of_stations(model, nodes)]
+    told = _reached(rules, seeds)
+    binders = _binders(nodes, told)
+    if not binders:
+        return ClassReach(frozenset(told))
+    mixed = {name: _any((name,), tuple(s.inflow or "" for s in bound)) for name, bound in binders.items()}
+    classed = _reached([*rules, *mixed.values()], seeds)
+    heirs = {}
+    for name, bound in binders.items():
+        if name in classed and not _is_told(model, name, rules, mixed, seeds, classed):
+            heirs[name] = next(station.index for station in bound if station.inflow in classed)
+    return ClassReach(frozenset(classed), MappingProxyType(heirs))
+
+
+def _binders(nodes: Sequence[Station], told: set[str]) -> dict[str, list[Station]]:
+    """Map what is served or fails at nodes, and has no classes of its own, to the nodes that bind it."""
+    found: dict[str, list[Station]] = {}
     for station in nodes:
         for role in ("served", "errors"):
             name = station.bound(role)
-            if name is not None and name not in reach.classed and station.inflow in reach.classed:
-                heirs[name] = station.index
-                reach.spread([name])
-    return ClassReach(frozenset(reach.classed), MappingProxyType(heirs))
+            if name is not None and name not in told:
+                found.setdefault(name, []).append(station)
+    return found
+
+
+def _is_told(
+    model: Model, name: str, rules: Sequence[_Rule], mixed: Mapping[str, _Rule], seeds: Sequence[str], classed: set[str]
+) -> bool:
+    """Whether what a series reads tells its classes, if not the work at a node does."""
+    if name in model.names.declared:
+        tree = model.expressions.get(name)
+        if tree is None or not any(_series(model, read.id) in classed for read in references(tree)):
+            return False
+    others = [rule for other, rule in mixed.items() if other != name]
+    return name in _reached([*rules, *others], seeds)
+
+
+def _reached(rules: Iterable[_Rule], seeds: Iterable[str]) -> set[str]:
+    reach = _Reach(rules)
+    reach.spread(seeds)
+    return reach.classed
 
 
 def unclassed_parts(model: Model, reach: ClassReach) -> Iterator[Fault]:

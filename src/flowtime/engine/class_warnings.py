@@ -3,7 +3,7 @@ find their way through routers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from flowtime.model.spec import ConstNode, ExprNode, FloatArray, PmfNode, QueueN
 if TYPE_CHECKING:
     from flowtime.engine.result import Result
 
-__all__ = ["class_warnings", "queue_node_class_warnings", "router_warnings"]
+__all__ = ["class_warnings", "queue_node_class_warnings", "router_warnings", "unequal"]
 
 # The parts whose classes a person binds on purpose, and all others that hold work.
 _LABELS = ("served", "errors")
@@ -55,9 +55,7 @@ def _whole(result: Result, view: StationView, role: str) -> Iterator[RunWarning]
     name, values = view.station.series[role], view.series[role]
     parts = result.by_class(name)
     if parts and result.coverage(name) == "partial":
-        whole = np.sum(list(parts.values()), axis=0)
-        message = f"the classes of {role} are not its total"
-        yield from view.subject.where("class_totals_mismatch", message, apart(whole, values), whole - values)
+        yield from unequal(view.subject, "class_totals_mismatch", role, list(parts.values()), values)
 
 
 def queue_node_class_warnings(result: Result) -> Iterator[RunWarning]:
@@ -85,9 +83,18 @@ def _label(result: Result, subject: Subject, label: str, name: str) -> Iterator[
         message = f"{name!r} ({label}) is not known by class, though what comes in is"
         yield subject.note(f"class_series_missing_{label}", message)
     elif coverage == "partial":
-        whole = np.sum(list(result.by_class(name).values()), axis=0)
-        message = f"the classes of {name!r} ({label}) are not its total"
-        yield from subject.where(f"class_series_partial_{label}", message, apart(whole, values), whole - values)
+        parts = list(result.by_class(name).values())
+        yield from unequal(subject, f"class_series_partial_{label}", repr(name), parts, values)
+
+
+def unequal(
+    subject: Subject, code: str, what: str, parts: Sequence[FloatArray], total: FloatArray
+) -> Iterator[RunWarning]:
+    """Yield where parts by class, (bins,) each, are more than their total, and where less: then some of it has no
+    class, which a model may well leave open."""
+    whole: FloatArray = np.sum(parts, axis=0)
+    yield from subject.above(code, f"the classes of {what} are more than its total", whole, total)
+    yield from subject.above(code, f"some of {what} is of no class", total, whole, "info")
 
 
 def _balance(result: Result, view: StationView) -> Iterator[RunWarning]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowtime.engine.class_warnings import unequal
 from flowtime.engine.coverage import class_coverage
 from flowtime.engine.edge_flows import EdgeInfo, edge_series_name
 from flowtime.engine.run_warning import RunWarning, Subject
 from flowtime.engine.station_view import StationView
-from flowtime.engine.tolerance import apart, exceeds
+from flowtime.engine.tolerance import exceeds
 from flowtime.model.spec import FloatArray
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ def edge_warnings(result: Result, edge: EdgeInfo) -> Iterator[RunWarning]:
     if coverage == "missing":
         yield subject.note(code, "the flow over the edge is not known by class")
     elif coverage == "partial":
-        wrong = apart(total, np.sum(known, axis=0))
-        message = "the classes over the edge are not its whole flow"
-        yield from subject.where(code, message, wrong, total - np.sum(known, axis=0))
+        yield from unequal(subject, code, "the flow over the edge", known, total)
 
 
 def flow_warnings(

@@ -111,7 +111,9 @@ class _LaneLayout:
             rings[2, base_place[column] if column in base_place else self._place[column]] = row
         size = self._lay_rings(rings)
         rings[0, -1] = size
-        rows, params = pack_rows(self._operations, self._place)
+        number = np.zeros(max(self._used, default=0) + 1, dtype=np.int64)
+        number[self._used] = np.arange(count)
+        rows, params = pack_rows(self._operations, number)
         numbers = {s.column: factor_place.get(s.column, self._place[s.column]) for s in self._sources}
         return LanePlan(
             ops=np.concatenate((self._source_rows(factor_place, base_place), rows)),
@@ -145,7 +147,7 @@ class _LaneLayout:
         depth = self._depths()
         kept = self._order.wanted | depth.keys() | {source.column for source in self._sources}
         made = {column for operation in self._operations for column in operation.outs}
-        passing, rows = share_rows([(operation,) for operation in self._operations], frozenset(made - kept))
+        passing, rows = share_rows([o.outs + o.ins for o in self._operations], frozenset(made - kept))
         size = rows * self._lanes
         for i in range(rings.shape[1] - 1):
             column = self._used[i] if i < len(self._used) else None

@@ -32,14 +32,21 @@ class StationWork:
     depth: int | None = None
     asked: Amount | None = None
     present: tuple[Parts, int] | None = None
+    # What was to be lost, where classes are known: errors, and a shortfall that is lost; and the parts of both.
+    errors: Amount | None = None
+    shortfall: int | None = None
+    lost: tuple[Parts, int] | None = None
 
 
 def mix_station(context: LoweringContext, work: StationWork, heirs: Mapping[str, int]) -> None:
     """Fill the parts of all that a topology node implies, and of the series that take theirs from it."""
     station = work.station
-    if station is None or work.inflow.parts is None:
+    if station is None:
         return
     mixed = _Mixed(context, work, station.id)
+    if work.inflow.parts is None:
+        mixed.held_back(station)
+        return
     if station.made.served is not None:
         mixed.computed(station)
     else:
@@ -113,11 +120,23 @@ class _Mixed:
             self.fill(held, work.served.total)
             if inherits and station.bound("served") != held:
                 self.fill(station.bound("served"), asked.total)
-        elif held is not None and held in self._context.classes:
-            outs = self._context.classes[held]
+        else:
+            self.held_back(station)
+        if made.loss is not None and work.lost is not None:
+            outs = self._context.classes.get(made.loss)
+            if outs is not None:
+                self._context.scaled(*work.lost, self._context.columns[made.loss], self._owner, outs)
+        else:
+            self.fill(made.loss, self._context.columns[made.loss] if made.loss else 0)
+
+    def held_back(self, station: Station) -> None:
+        """Fill the parts of what a gate or constraint lets through of a served series with classes of its own."""
+        work = self._work
+        asked = work.asked or work.served
+        held = station.made.gated_outflow or (station.bound("served") if work.served.total != asked.total else None)
+        outs = None if held is None else self._context.classes.get(held)
+        if asked.parts is not None and outs is not None:
             self._context.scaled(asked.parts, asked.total, work.served.total, self._owner, outs)
-        if made.loss is not None and work.loss is not None:
-            self.fill(made.loss, work.loss.total)
 
     def fill(self, name: str | None, total: int) -> None:
         """Split a total as the work present, into the parts of the series ``name`` if it has some."""
@@ -141,12 +160,25 @@ class _Mixed:
             served = self._context.scaled(asked, work.asked.total, work.served.total, self._owner)
         net = tuple(self._add(op.SUB, a, b) for a, b in zip(inflows, self._each(op.SAFE, served), strict=True))
         if work.loss is not None:
-            lost = work.loss.parts or self._context.scaled(present, total, work.loss.total, self._owner)
-            net = tuple(self._add(op.SUB, a, b) for a, b in zip(net, self._each(op.SAFE, lost), strict=True))
+            lost = self._lost_parts(work.loss, present, total)
+            work.lost = lost, work.loss.total
+            net = tuple(self._add(op.SUB, a, b) for a, b in zip(net, lost, strict=True))
         whole = depth if work.overflow is None else self._add(op.ADD, depth, work.overflow.total)
         keep = self._builder.emit(op.DIV, depth, whole, owner=self._owner)
         left = self._mix(net, keep, self._initial())
         self._overflow((left, whole))
+
+    def _lost_parts(self, loss: Amount, present: Parts, total: int) -> Parts:
+        """What each class loses: errors as their author says, what was not granted as the work present."""
+        errors = self._work.errors
+        if errors is None or errors.parts is None:
+            own = loss.parts or self._context.scaled(present, total, loss.total, self._owner)
+            return self._each(op.SAFE, own)
+        parts = self._each(op.SAFE, errors.parts)
+        if self._work.shortfall is None:
+            return parts
+        excess = self._context.scaled(present, total, self._work.shortfall, self._owner)
+        return tuple(self._add(op.ADD, a, b) for a, b in zip(parts, excess, strict=True))
 
     def _overflow(self, present: tuple[Parts, int]) -> None:
         work = self._work

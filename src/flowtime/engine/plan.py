@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
@@ -175,51 +175,63 @@ def plan_flow(flow: Flow, order: Schedule, *, block: int = BLOCK_BINS, full: fro
     return _Layout(flow.holding(order.wanted), order, min(block, flow.bins), full).plan()
 
 
-def pack_rows(
-    operations: Sequence[Operation], number: Mapping[int, int] | Sequence[int]
-) -> tuple[IndexArray, FloatArray]:
-    """Return the op table, int64 (ops, WIDTH), with columns renumbered by ``number``, and its parameters."""
-    params: list[float] = []
-    cells: list[int] = []
-    for operation in operations:
-        outs = [number[column] for column in operation.outs]
-        ins = [number[column] for column in operation.ins]
-        listed: Iterable[float] = operation.params
-        if operation.code == op.LEVEL:
-            # As many operands as there are demands: their column numbers stand among the parameters.
-            listed, ins = map(float, ins[1:]), ins[:1]
-        # Unused operands point at the first one, so that reading them is harmless.
-        outs += outs[:1] * (4 - len(outs))
-        ins += ins[:1] * (4 - len(ins))
-        cells += (operation.code, *outs, *ins, operation.length, operation.phase, len(params))
-        params.extend(listed)
+def pack_rows(operations: Sequence[Operation], number: IndexArray) -> tuple[IndexArray, FloatArray]:
+    """Return the op table, int64 (ops, WIDTH), and its parameters; there ``number[column]`` stands for a column."""
+    rows = np.zeros((len(operations), table.WIDTH), dtype=np.int64)
+    if not operations:
+        return rows, np.zeros(1)
+    codes, outs, ins, lengths, phases, params, _ = zip(*operations, strict=True)
+    listed: Sequence[Sequence[float]] = params
+    read: Sequence[Sequence[int]] = ins
+    if op.LEVEL in codes:
+        # As many operands as there are demands: their column numbers stand among the parameters.
+        paired = list(zip(codes, ins, params, strict=True))
+        listed = [number[list(i[1:])].tolist() if code == op.LEVEL else given for code, i, given in paired]
+        read = [i[:1] if code == op.LEVEL else i for code, i, _ in paired]
+    rows[:, table.CODE] = codes
+    rows[:, table.OUT0 : table.IN0] = number[_padded(outs)]
+    rows[:, table.IN0 : table.LENGTH] = number[_padded(read)]
+    rows[:, table.LENGTH] = lengths
+    rows[:, table.PHASE] = phases
+    rows[1:, table.PARAM] = np.cumsum([len(given) for given in listed])[:-1]
     # One more, since operations without parameters point behind those of the one before.
-    return np.array(cells, dtype=np.int64).reshape(-1, table.WIDTH), np.array([*params, 0.0])
+    return rows, np.array([*chain.from_iterable(listed), 0.0])
 
 
-def share_rows(groups: Sequence[Sequence[Operation]], columns: frozenset[int]) -> tuple[dict[int, int], int]:
+def _padded(groups: Sequence[Sequence[int]]) -> IndexArray:
+    """Return one to four columns each, int64 (groups, 4); in place of those that an operation does not have
+    stands its first, so that reading them is harmless."""
+    counts = np.array([len(group) for group in groups])[:, None]
+    first = np.cumsum(counts)[:, None] - counts
+    place = np.arange(4)
+    flat = np.array(list(chain.from_iterable(groups)), dtype=np.int64)
+    columns: IndexArray = flat[first + np.where(place < counts, place, 0)]
+    return columns
+
+
+def share_rows(groups: Iterable[Sequence[int]], columns: frozenset[int]) -> tuple[dict[int, int], int]:
     """Give each of ``columns`` a row, used again after its last reading; return the rows and how many there are.
 
-    ``groups`` run one after the other; what one group touches is alive all through it.
+    ``groups`` are the columns that are touched together, one after the other; they are alive at the same time.
     """
     last: dict[int, int] = {}
     touched: list[list[int]] = []
-    for operations in groups:
-        seen = sorted({c for o in operations for c in (*o.ins, *o.outs) if c in columns})
+    for group in groups:
+        seen = columns.intersection(group)
         if seen:
             last.update(dict.fromkeys(seen, len(touched)))
-            touched.append(seen)
+            touched.append(sorted(seen))
     free: list[int] = []
     row: dict[int, int] = {}
     depth = 0
-    for moment, seen in enumerate(touched):
-        for column in seen:
+    for moment, those in enumerate(touched):
+        for column in those:
             if column not in row and free:
                 row[column] = free.pop()
             elif column not in row:
                 row[column] = depth
                 depth += 1
-        free.extend(sorted((row[c] for c in seen if last[c] == moment), reverse=True))
+        free.extend(sorted([row[c] for c in those if last[c] == moment], reverse=True))
     return row, depth
 
 
@@ -260,7 +272,7 @@ class _Layout:
         block, bins = self._block, self._flow.bins
         first_scalar = len(self._rows) * bins
         first_local = first_scalar + len(self._scalars)
-        local, depth = share_rows(self._moments(), self._passing)
+        local, depth = share_rows(self._touched(), self._passing) if self._passing else ({}, 0)
         # Where each column begins, by its number in the flow; only what is used counts.
         base = np.zeros(len(self._flow.columns), dtype=np.int64)
         base[self._rows] = np.arange(len(self._rows)) * bins
@@ -273,7 +285,7 @@ class _Layout:
         number[self._used] = np.arange(len(self._used))
         layout[1, number[self._rows + list(local)]] = 1
         layout[2, number[list(local)]] = 1
-        ops, params = pack_rows([o for stage in self._stages for o in stage.operations], number.tolist())
+        ops, params = pack_rows([o for stage in self._stages for o in stage.operations], number)
         return Plan(
             ops=ops,
             steps=self._steps(metric=False),
@@ -307,10 +319,10 @@ class _Layout:
             first = end
         return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
-    def _moments(self) -> list[tuple[Operation, ...]]:
-        # The rows of a feedback component are all alive from its first bin to its last.
-        return [
-            group
-            for stage in self._stages
-            for group in ([stage.operations] if stage.is_feedback else [(o,) for o in stage.operations])
-        ]
+    def _touched(self) -> Iterator[Sequence[int]]:
+        for stage in self._stages:
+            if stage.is_feedback:
+                # The rows of a feedback component are all alive from its first bin to its last.
+                yield [column for o in stage.operations for column in o.outs + o.ins]
+            else:
+                yield from (o.outs + o.ins for o in stage.operations)

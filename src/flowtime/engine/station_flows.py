@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from flowtime.engine.constraints import grant_demands
 from flowtime.engine.context import Amount, LoweringContext
+from flowtime.engine.expressions import whole_row
 from flowtime.engine.metrics import effective_capacity
 from flowtime.engine.mixing import StationWork, mix_queue, mix_station
 from flowtime.engine.stations import Station
@@ -159,14 +160,14 @@ class StationFlows:
 
     def _work(self, desk: _Desk) -> StationWork:
         station, owner = desk.station, desk.station.id
-        loss = desk.loss
+        loss, lost_shortfall = desk.loss, None
         if desk.demand is not None and desk.granted is not None:
             shortfall = self._shortfall(station, desk.demand, desk.granted)
             if station.node.constraint_excess == "loss":
-                loss = self._with_shortfall(loss, shortfall, owner)
-        if desk.asked is None:
-            return self._serve(desk, loss)
-        return self._release(desk, loss)
+                loss, lost_shortfall = self._with_shortfall(loss, shortfall, owner), shortfall
+        work = self._serve(desk, loss) if desk.asked is None else self._release(desk, loss)
+        work.errors, work.shortfall = desk.loss, lost_shortfall
+        return work
 
     def _shortfall(self, station: Station, demand: int, granted: int) -> int:
         builder, zero = self._builder, self._builder.scalar(0.0)
@@ -231,13 +232,24 @@ class StationFlows:
         if own is not None:
             real = builder.copy(real, self._context.columns[own])
         if made.loss is not None and loss is not None:
-            known = builder.emit(op.SAFE, loss.total, owner=station.id)
-            loss = Amount(builder.copy(known, self._context.columns[made.loss]))
+            self._lost(desk, loss.total, real, self._context.columns[made.loss])
         work = StationWork(station, desk.inflow, Amount(real), loss, asked=asked)
         if made.queue is None:
             return work
         work.depth = self._context.columns[made.queue]
         return self._queue(work, station, station.initial_depth)
+
+    def _lost(self, desk: _Desk, loss: int, served: int, out: int) -> None:
+        """What is really lost of a queue: no more than what is left of it after serving."""
+        builder, station = self._builder, desk.station
+        owner = f"{station.id} loss"
+        depth = self._context.columns[station.series["queueDepth"]]
+        initial = (self._context.initial.get(station.series["queueDepth"], 0.0),)
+        before = builder.emit(op.SHIFT, whole_row(builder, depth, owner), owner=owner, length=1, params=initial, lag=1)
+        came, went = (builder.emit(op.SAFE, column, owner=owner) for column in (desk.inflow.total, served))
+        present = builder.emit(op.ADD, before, came, owner=owner)
+        left = self._context.present(builder.emit(op.SUB, present, went, owner=owner), owner)
+        builder.emit(op.MIN, self._context.present(loss, owner), left, owner=owner, out=out)
 
     def _queue(self, work: StationWork, station: Station | None, initial: float) -> StationWork:
         builder, depth = self._builder, work.depth
