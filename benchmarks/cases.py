@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from benchmarks.case import Case
 from benchmarks.engine_cases import ENGINE_CASES
+from benchmarks.mixed_cases import MIXED_CASES
 from benchmarks.process_cases import PROCESS_CASES
 from benchmarks.storage_cases import STORAGE_CASES
 
@@ -14,6 +15,7 @@ __all__ = ["CASES"]
 
 CASES: tuple[Case, ...] = (
     *ENGINE_CASES,
+    *MIXED_CASES,
     *STORAGE_CASES,
     *PROCESS_CASES,
 )

@@ -83,7 +83,9 @@ def _stretched(model: Model, bins: int) -> Model:
 
     spec = model.spec
     grid = msgspec.structs.replace(spec.grid, bins=bins)
-    return dataclasses.replace(model, spec=msgspec.structs.replace(spec, grid=grid, nodes=tuple(map(longer, spec.nodes))))
+    return dataclasses.replace(
+        model, spec=msgspec.structs.replace(spec, grid=grid, nodes=tuple(map(longer, spec.nodes)))
+    )
 
 
 def _template(_folder: Path, _size: Size, *, name: str) -> Timed:
@@ -98,7 +100,7 @@ def _template(_folder: Path, _size: Size, *, name: str) -> Timed:
 
 def _read_template(_folder: Path, _size: Size, *, name: str) -> Timed:
     """What reading the text of the rendered model alone takes the C parser of PyYAML."""
-    text = template(name).render().to_yaml()
+    text = template(name).render().yaml()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return Timed(lambda: yaml.load(text, loader), lambda tree: require("nodes" in tree, "another model"))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowtime.model.spec import RouterNode
 from oracle import Evaluation
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["as_bytes", "edge_violations", "violations"]
 
 TOLERANCE = 1e-9
-Row = Sequence[float]
+# What a series is in a result of either engine.
+Row: TypeAlias = Sequence[float] | NDArray[np.float64]
 
 
 def violations(model: Model, series: Mapping[str, Row]) -> list[str]:

@@ -6,9 +6,7 @@ too, from earlier bins.  Stations that share a constraint do not read each other
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -16,92 +14,17 @@ from hypothesis import strategies as st
 
 from oracle_names import BUFFER_KINDS, snake
 from strategies_draft import Draft
+from strategies_maker import Maker
 from strategies_stations import draw_controls, draw_edges, link_overflow
-from strategies_text import LATE, flow, fraction, wild
+from strategies_text import LATE, fraction
 
-__all__ = ["Maker", "mixed_draft", "mixed_drafts"]
+__all__ = ["mixed_draft", "mixed_drafts"]
 
 CLASS_IDS = ("gold", "b-2", "C", "Fourth")
 STATION_IDS = ("Stage{}", "HTTPStage{}", "stage-{}", "{}Stage")
 DISTRIBUTIONS = (([10.0, 20.0, 30.0], [0.5, 0.3, 0.2]), ([1.5], [1.0]), ([0.0, 8.0, 21.5], [0.25, 0.5, 0.25]))
 PARTS = ("expr", "expr", "node", "router", "station", "station", "station", "authored", "shared", "retry", "declared")
 PHYSICAL_PARTS = ("expr", "router", "station", "station", "sound", "shared", "retry")
-
-
-@dataclass
-class Maker:
-    """A model in the making: what is declared so far, and which series a part may read in the same bin."""
-
-    random: Random
-    is_physical: bool
-    bins: int
-    classes: tuple[str, ...]
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    stations: list[dict[str, Any]] = field(default_factory=list)
-    traffic: list[dict[str, Any]] = field(default_factory=list)
-    constraints: list[dict[str, Any]] = field(default_factory=list)
-    factors: set[str] = field(default_factory=set)
-    inputs: list[str] = field(default_factory=list)
-    split: list[str] = field(default_factory=list)
-    known: list[str] = field(default_factory=list)
-    # What is known once the part that is being drawn is done.
-    coming: list[str] = field(default_factory=list)
-    groups: dict[str, int] = field(default_factory=dict)
-    count: int = 0
-
-    def chance(self, share: float) -> bool:
-        """True in that share of all cases."""
-        return self.random.random() < share
-
-    def number(self) -> int:
-        """A number that no part had before."""
-        self.count += 1
-        return self.count
-
-    def amount(self, most: float = 40.0) -> float:
-        """An amount of work."""
-        return 0.0 if self.chance(0.05) else round(self.random.uniform(0.1, most), 3)
-
-    def values(self, most: float = 40.0) -> float | list[float]:
-        """The values of an input."""
-        if self.chance(0.4):
-            return self.amount(most)
-        values = [self.amount(most) for _ in range(self.bins)]
-        if not self.is_physical and self.chance(0.1):
-            values[self.random.randrange(self.bins)] = math.nan
-        return values
-
-    def const(self, name: str, values: Any) -> str:
-        """Declare an input."""
-        self.nodes.append({"id": name, "kind": "const", "values": values})
-        return name
-
-    def expr(self, name: str, text: str) -> str:
-        """Declare an expression."""
-        self.nodes.append({"id": name, "kind": "expr", "expr": text})
-        return name
-
-    def pick(self) -> str:
-        """A series to read, late ones rather than early ones."""
-        return self.random.choice(self.known[-8:] if self.chance(0.6) else self.known)
-
-    def reference(self) -> str:
-        """A binding, now and then of one class."""
-        if self.split and self.chance(0.1):
-            return f"{self.random.choice(self.split)}@{self.random.choice(self.classes)}"
-        return f"series:{self.pick()}" if self.chance(0.1) else self.pick()
-
-    def series(self, name: str) -> str:
-        """A series that only one station reads: an input, or an expression over what is known."""
-        if self.chance(0.35):
-            return self.const(name, self.values())
-        return self.expr(name, flow(self.random, self.known, 2))
-
-    def text(self) -> str:
-        """An expression."""
-        if self.is_physical or self.chance(0.7):
-            return flow(self.random, self.known)
-        return wild(self.random, self.known, self.inputs)
 
 
 # Inputs
@@ -351,9 +274,8 @@ def _draw_retry(maker: Maker) -> None:
     random, number = maker.random, maker.number()
     demand, share = maker.pick(), fraction(random, 0.05, 0.6)
     maker.expr(f"tried{number}", f"{demand} + echo{number}")
-    maker.expr(
-        f"failed{number}", f"tried{number} * {share}" if maker.chance(0.6) else f"MIN({maker.pick()}, tried{number})"
-    )
+    all_of_it = f"tried{number} * {share}"
+    maker.expr(f"failed{number}", all_of_it if maker.chance(0.6) else f"MIN({maker.pick()}, {all_of_it})")
     semantics: dict[str, Any] = {"arrivals": f"tried{number}", "retryEcho": f"echo{number}"}
     semantics["failures" if maker.chance(0.7) else "errors"] = f"failed{number}"
     made = [f"tried{number}", f"failed{number}", f"echo{number}"]

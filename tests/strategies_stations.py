@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oracle_names import BUFFER_KINDS
-
-if TYPE_CHECKING:
-    from strategies_mixed import Maker
+from strategies_maker import Maker
 
 __all__ = ["draw_controls", "draw_edges", "link_overflow"]
 

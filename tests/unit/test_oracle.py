@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -17,7 +17,7 @@ NAN, INF = math.nan, math.inf
 HEAD = "schemaVersion: 1\ngrid: {bins: %d, binSize: 1, binUnit: minutes}\nnodes:\n"
 
 
-def model_text(bins: int, nodes: dict[str, str | float | list[float]], *stations: str) -> str:
+def model_text(bins: int, nodes: Mapping[str, str | float | list[float]], *stations: str) -> str:
     """A model file: expressions are texts, inputs numbers or lists; stations are flow mappings of YAML."""
     rows = (
         f"  - {{id: {name}, kind: expr, expr: '{value}'}}\n"

@@ -262,7 +262,8 @@ WRONG = [
         GRID
         + CONST
         + "- {id: r, kind: router, inputs: {queue: a}, routes: [{target: x, classes: [A]},\n"
-        + "  {target: y, classes: [A]}]}\n",
+        + "  {target: y, classes: [A]}]}\n"
+        + "classes: [{id: A}]\n",
         [("model.duplicate_class", 6, 25, "$.nodes[1].routes[1].classes[0]")],
         id="router-class-twice",
     ),

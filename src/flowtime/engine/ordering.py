@@ -50,7 +50,7 @@ def needed_operations(operations: Sequence[Operation], made_by: Sequence[int], w
         index = waiting.pop()
         if not found[index]:
             found[index] = True
-            waiting.extend([made_by[column] for column in operations[index].ins])
+            waiting += [maker for column in operations[index].ins if not found[maker := made_by[column]]]
     return [index for index in range(len(operations)) if found[index]]
 
 

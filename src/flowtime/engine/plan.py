@@ -215,23 +215,24 @@ def share_rows(groups: Iterable[Sequence[int]], columns: frozenset[int]) -> tupl
     ``groups`` are the columns that are touched together, one after the other; they are alive at the same time.
     """
     last: dict[int, int] = {}
-    touched: list[list[int]] = []
+    touched: list[frozenset[int]] = []
     for group in groups:
         seen = columns.intersection(group)
         if seen:
-            last.update(dict.fromkeys(seen, len(touched)))
-            touched.append(sorted(seen))
+            for column in seen:
+                last[column] = len(touched)
+            touched.append(seen)
     free: list[int] = []
     row: dict[int, int] = {}
     depth = 0
-    for moment, those in enumerate(touched):
-        for column in those:
-            if column not in row and free:
+    for moment, seen in enumerate(touched):
+        for column in sorted([c for c in seen if c not in row]):
+            if free:
                 row[column] = free.pop()
-            elif column not in row:
+            else:
                 row[column] = depth
                 depth += 1
-        free.extend(sorted([row[c] for c in those if last[c] == moment], reverse=True))
+        free += sorted([row[c] for c in seen if last[c] == moment], reverse=True)
     return row, depth
 
 

@@ -246,7 +246,7 @@ class TopologyNode(Wire, frozen=True, kw_only=True):
     group: str | None = None
     ui: UiHints | None = None
     constraints: tuple[str, ...] = ()
-    constraint_excess: Literal["queue", "loss"] = "queue"
+    constraint_excess: Literal["queue", "loss"] | None = None
     initial_condition: InitialCondition | None = None
     dispatch_schedule: DispatchSchedule | None = None
     wip_limit: Annotated[float, Meta(ge=0.0)] | None = None
