@@ -105,7 +105,6 @@ def _read_template(_folder: Path, _size: Size, *, name: str) -> Timed:
     return Timed(lambda: yaml.load(text, loader), lambda tree: require("nodes" in tree, "another model"))
 
 
-_EVERY_KIND = {"blocks": 42, "bins": 10_000, "classes": 3}
 _BY_CLASS = partial(_mixed, blocks=10, bins=1000, all_classed=True)
 
 MIXED_CASES: tuple[Case, ...] = (
@@ -115,8 +114,12 @@ MIXED_CASES: tuple[Case, ...] = (
     Case("compile_chain_20", "compile 20 nodes", partial(_compile, model="chain", nodes=20)),
     Case("compile_mixed_24", "compile 20 nodes", partial(_compile, model="mixed", nodes=24)),
     Case("compile_chain_20_by_python", "compile 20 nodes", partial(_compile_by_python, nodes=20)),
-    Case("mixed_504x10000", "every kind", partial(_mixed, **_EVERY_KIND)),
-    Case("chain_of_as_many_operations_x10000", "every kind", partial(_chain_of_as_many, **_EVERY_KIND)),
+    Case("mixed_504x10000", "every kind", partial(_mixed, blocks=42, bins=10_000, classes=3)),
+    Case(
+        "chain_of_as_many_operations_x10000",
+        "every kind",
+        partial(_chain_of_as_many, blocks=42, bins=10_000, classes=3),
+    ),
     Case("mixed_120x1000_of_8_classes", "classes", partial(_BY_CLASS, classes=8)),
     Case("mixed_120x1000_of_1_class", "classes", partial(_BY_CLASS, classes=1)),
     Case("mixed_120x1000_without_classes", "classes", partial(_mixed, blocks=10, bins=1000, classes=0)),

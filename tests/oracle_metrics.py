@@ -41,7 +41,32 @@ def _station_metrics(evaluation: Evaluation, index: int, bin_ms: float) -> dict[
         metrics["retryEcho"] = convolve(
             metrics["retryEcho"], taps_of_kernel(evaluation.stations[index].semantics.retry_kernel)
         )
+    arrivals = evaluation.stations[index].semantics.arrivals
+    if "utilization" in metrics and "serviceTimeMs" in metrics and arrivals is not None:
+        counts = [evaluation.bound(arrivals, t, index) for t in range(len(rows))]
+        metrics["kingmanQueueTimeMs"] = kingman(metrics["utilization"], metrics["serviceTimeMs"], counts)
     return metrics
+
+
+def kingman(utilization: list[float], service_ms: list[float], arrivals: list[float]) -> list[float]:
+    """The wait by Kingman, with Ca^2 as variance over mean of the arrivals per bin; undefined is NaN."""
+    count_mean, count_variance = _moments(arrivals)
+    service_mean, service_variance = _moments(service_ms)
+    spread = count_variance / count_mean if count_mean > 0.0 else 0.0
+    spread += service_variance / service_mean**2 if service_mean != 0.0 else 0.0
+    return [
+        rho / (1.0 - rho) * spread / 2.0 * service if 0.0 < rho < 1.0 and service > 0.0 else math.nan
+        for rho, service in zip(utilization, service_ms, strict=True)
+    ]
+
+
+def _moments(values: list[float]) -> tuple[float, float]:
+    """Mean and population variance of the finite values; 0 and 0 where there are none."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return 0.0, 0.0
+    mean = math.fsum(known) / len(known)
+    return mean, math.fsum((value - mean) ** 2 for value in known) / len(known)
 
 
 def _bin_metrics(evaluation: Evaluation, index: int, t: int, bin_ms: float) -> dict[str, float]:

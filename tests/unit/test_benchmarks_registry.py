@@ -12,6 +12,9 @@ import pytest
 from benchmarks.case import Case, WrongResultError, require
 from benchmarks.cases import CASES
 from benchmarks.models import chain_model
+from benchmarks.models_mixed import BLOCK_NODES, mixed_model
+from flowtime.engine import compile_model
+from flowtime.model import parse_model
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
@@ -37,3 +40,27 @@ def test_chain_is_the_published_one(stages: int, bins: int) -> None:
     generator = [sys.executable, str(SHARED / "tools" / "gen_chain.py"), str(stages), str(bins)]
     published = subprocess.run(generator, capture_output=True, text=True, check=True).stdout
     assert chain_model(stages, bins) == published
+
+
+@pytest.mark.parametrize(
+    ("classes", "all_classed", "coverage"),
+    [
+        pytest.param(0, False, "missing", id="none"),
+        pytest.param(3, False, "partial", id="in-one-line"),
+        pytest.param(1, True, "full", id="one"),
+        pytest.param(8, True, "full", id="in-all"),
+    ],
+)
+def test_mixed_model_has_the_classes_it_says(classes: int, all_classed: bool, coverage: str) -> None:
+    model = parse_model(mixed_model(2, 12, classes=classes, all_classed=all_classed))
+    result = compile_model(model).evaluate()
+    assert len(result.class_ids) == classes
+    assert result.class_coverage in ("partial", coverage)
+
+
+def test_mixed_model_has_every_kind() -> None:
+    spec = parse_model(mixed_model(3, 12)).spec
+    assert spec.topology is not None
+    assert len(spec.topology.nodes) == 3 * BLOCK_NODES
+    assert {type(node).__name__ for node in spec.nodes} >= {"ConstNode", "ExprNode", "PmfNode", "RouterNode"}
+    assert {constraint.allocation for constraint in spec.topology.constraints} == {"proportional", "priority", "maxMin"}

@@ -23,9 +23,13 @@ _CUT = 1e-9
 def grant_demands(context: LoweringContext, nodes: Sequence[Station], demands: Mapping[int, int]) -> dict[int, int]:
     """Return the column of what each node is granted; ``demands`` maps the index of a node to its demand."""
     granted = dict(demands)
+    members_of: dict[str, list[Station]] = {}
+    for station in nodes:
+        for name in dict.fromkeys(station.node.constraints):
+            members_of.setdefault(name, []).append(station)
     topology = context.spec.topology
     for index, constraint in enumerate(topology.constraints if topology else ()):
-        members = [s for s in nodes if constraint.id in s.node.constraints]
+        members = members_of.get(constraint.id)
         if members:
             asked = [granted[station.index] for station in members]
             shares = _Sharing(context, constraint).grants(members, asked)

@@ -30,7 +30,7 @@ from flowtime.engine.stations import Station, describe_series, stations
 from flowtime.errors import CompileError
 from flowtime.model import Model
 from flowtime.model.randomness import arrival_stream
-from flowtime.model.spec import ConstNode, ExprNode, FloatArray, PmfNode, TrafficArrival
+from flowtime.model.spec import ConstNode, ExprNode, FloatArray, Node, PmfNode, TrafficArrival
 from flowtime_kernels import opcodes as op
 
 __all__ = ["lower_model"]
@@ -57,6 +57,9 @@ class _Lowering:
         targets = router_targets(spec)
         self._replaced = frozenset(target for target in targets if target in model.names.declared)
         self._reach: ClassReach = find_classed(model, self._stations, self._replaced)
+        self._traffic: dict[str, list[TrafficArrival]] = {}
+        for arrival in spec.traffic.arrivals if spec.traffic else ():
+            self._traffic.setdefault(arrival.node_id, []).append(arrival)
         # What defines a series whose name means what a constraint grants of it.
         self._asked: dict[str, Amount] = {}
 
@@ -115,21 +118,21 @@ class _Lowering:
 
     def _allocate(self) -> None:
         """Give every series its columns, inputs too where something else decides what they are worth."""
-        context, builder = self._context, self._builder
+        context, builder, classed = self._context, self._builder, self._reach.classed
         held = {name for s in self._stations if (name := self._held_back(s)) is not None}
-        for node in context.spec.nodes:
-            is_input = isinstance(node, ConstNode | PmfNode) and node.id not in held
-            if not is_input or node.id in self._replaced or self._is_drawn(node.id):
-                context.columns[node.id] = builder.column(node.id)
-        for name in context.names.series:
+        computed = [n.id for n in context.spec.nodes if n.id in held or not self._is_input(n)]
+        for name in (*computed, *context.names.series):
             context.columns[name] = builder.column(name)
-        for name in context.names.names:
-            if name in self._reach.classed:
-                context.classes[name] = self._parts_of(name)
+        context.classes.update({name: self._parts_of(name) for name in context.names.names if name in classed})
         for name in sorted(held):
-            has_parts = name in self._reach.classed and name not in self._reach.heirs
+            has_parts = name in classed and name not in self._reach.heirs
             parts = self._parts_of(f"{name} asked for") if has_parts else None
             self._asked[name] = Amount(builder.column(f"{name} asked for"), parts)
+
+    def _is_input(self, node: Node) -> bool:
+        """Whether the values of a node are what the author says, and no draw around them."""
+        is_given = isinstance(node, ConstNode | PmfNode) and node.id not in self._replaced
+        return is_given and not self._is_drawn(node.id)
 
     def _parts_of(self, name: str) -> Parts:
         return tuple(self._builder.column(f"{name}@{class_id}") for class_id in self._context.class_ids)
@@ -151,10 +154,7 @@ class _Lowering:
         for node in self._context.spec.nodes:
             if isinstance(node, ConstNode | PmfNode) and node.id not in self._replaced:
                 self._input(node)
-        arrivals: dict[str, list[TrafficArrival]] = {}
-        for arrival in self._context.spec.traffic.arrivals if self._context.spec.traffic else ():
-            arrivals.setdefault(arrival.node_id, []).append(arrival)
-        for name, entries in arrivals.items():
+        for name, entries in self._traffic.items():
             if name not in self._context.names.declared:
                 self._generate(name, entries)
 
@@ -178,17 +178,13 @@ class _Lowering:
         values = node.values
         return values if isinstance(values, np.ndarray) else float(values) if isinstance(values, float | int) else 0.0
 
-    def _entries(self, name: str) -> list[TrafficArrival]:
-        traffic = self._context.spec.traffic
-        return [entry for entry in (traffic.arrivals if traffic else ()) if entry.node_id == name]
-
     def _is_drawn(self, name: str) -> bool:
         """Whether a declared series is the mean of counts that are drawn."""
-        return self._seed is not None and any(entry.pattern.kind == "poisson" for entry in self._entries(name))
+        return self._seed is not None and any(entry.pattern.kind == "poisson" for entry in self._traffic.get(name, ()))
 
     def _split(self, name: str) -> None:
         """Split a declared series over the classes that traffic says arrive there."""
-        if name not in self._context.classes or not self._entries(name):
+        if name not in self._context.classes or not self._traffic.get(name, ()):
             return
         total, outs = self._definition(name)
         for class_id, out in zip(self._context.class_ids, outs or (), strict=True):
@@ -197,7 +193,7 @@ class _Lowering:
 
     def _share(self, name: str, class_id: str | None, kind: str | None) -> float:
         """The share of a class, or of one kind of its arrivals, in what arrives; equal ones if no rate is above 0."""
-        entries = self._entries(name)
+        entries = self._traffic.get(name, ())
         own = [e for e in entries if e.class_id == class_id and (kind is None or e.pattern.kind == kind)]
         total = math.fsum(entry.pattern.rate_or(1.0) for entry in entries)
         if total <= 0.0:
@@ -255,7 +251,7 @@ class _Lowering:
             outs = self._definition(node.id).parts
             if outs is None or node.id in self._reach.heirs:
                 continue
-            if self._entries(node.id):
+            if self._traffic.get(node.id):
                 self._require_input(node)
                 self._split(node.id)
             else:

@@ -16,7 +16,7 @@ from flowtime.model.spec import FloatArray
 if TYPE_CHECKING:
     from flowtime.engine.result import Result
 
-__all__ = ["Metrics", "NodeMetrics", "kingman_queue_time"]
+__all__ = ["Metrics", "NodeMetrics", "dispersion", "kingman_queue_time"]
 
 
 class NodeMetrics(Mapping[str, FloatArray]):
@@ -91,18 +91,27 @@ class Metrics(Mapping[str, NodeMetrics]):
 def kingman_queue_time(utilization: FloatArray, service_ms: FloatArray, arrivals: FloatArray) -> FloatArray:
     """Kingman's estimate of the wait in a queue, in ms, per bin; NaN unless 0 < utilization < 1.
 
-    ``rho / (1 - rho) * (Ca^2 + Cs^2) / 2 * E[S]`` (Kingman 1961), with the coefficients of variation of
-    arrivals per bin and of service times per bin over the horizon.  Counts per bin are not times
-    between arrivals: for Poisson arrivals of mean m per bin Ca^2 comes out as 1/m instead of 1.
+    ``rho / (1 - rho) * (Ca^2 + Cs^2) / 2 * E[S]`` (Kingman 1961).  Ca^2 is the index of dispersion of arrivals
+    per bin over the horizon (Gusella 1991, "Characterizing the variability of arrival processes with indexes of
+    dispersion"): 1 for Poisson arrivals however long the bins are, if the arrivals are counted in items.  A course
+    of the day counts as variation.  Cs is the coefficient of variation of the mean service times of the bins, so
+    how single services vary within a bin is missed: for random services the estimate is too small.
     All float64 (bins,).
     """
-    spread = variation(arrivals) ** 2 + variation(service_ms) ** 2
+    spread = dispersion(arrivals) + variation(service_ms) ** 2
     estimate = np.full(utilization.shape, math.nan)
     stable = (utilization > 0.0) & (utilization < 1.0) & (service_ms > 0.0)
     rho = utilization[stable]
     estimate[stable] = rho / (1.0 - rho) * spread / 2.0 * service_ms[stable]
     estimate.flags.writeable = False
     return estimate
+
+
+def dispersion(values: FloatArray) -> float:
+    """Population variance over mean of the finite values, in their unit; 0 for a mean that is not positive."""
+    known = values[np.isfinite(values)]
+    mean = float(known.mean()) if known.size else 0.0
+    return float(known.var()) / mean if mean > 0.0 else 0.0
 
 
 def variation(values: FloatArray) -> float:

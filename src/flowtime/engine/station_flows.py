@@ -56,6 +56,19 @@ class StationFlows:
         self._heirs = heirs
         self._desks: list[_Desk] = []
         self._named_columns = context.named()
+        self._senders: dict[str, list[str]] = {}
+        self._owners: dict[str, Station] = {}
+        for station in nodes:
+            self._note(station)
+
+    def _note(self, station: Station) -> None:
+        """Note where overflow goes, and whose work waits in a queue that is declared."""
+        target, overflow = station.node.wip_overflow, station.made.overflow
+        if target is not None and overflow is not None and sends_overflow(station.node):
+            self._senders.setdefault(target, []).append(overflow)
+        depth = station.series.get("queueDepth")
+        if depth is not None and station.made.queue is None and station.made.served is None:
+            self._owners.setdefault(depth, station)
 
     def lower(self) -> None:
         """Fill the columns of everything that the topology implies, and of the declared queues."""
@@ -103,11 +116,7 @@ class StationFlows:
         context, name = self._context, station.made.inflow
         if name is None:
             return arrivals
-        senders = [
-            context.of_name(other.made.overflow)
-            for other in self._nodes
-            if other.node.wip_overflow == station.id and sends_overflow(other.node) and other.made.overflow
-        ]
+        senders = [context.of_name(overflow) for overflow in self._senders.get(station.id, ())]
         total = context.add_up([arrivals.total, *(s.total for s in senders)], name, context.columns[name])
         outs = context.classes.get(name)
         if outs is None:
@@ -267,25 +276,23 @@ class StationFlows:
     def _declared_queue(self, node: QueueNode, works: Mapping[int, StationWork]) -> None:
         """A queue of ``nodes[]``; the topology node whose depth it is may limit it and send it overflow."""
         context, name = self._context, node.id
-        owner = next((s for s in self._nodes if s.made.queue is None and s.series.get("queueDepth") == name), None)
-        owner = owner if owner is not None and owner.made.served is None else None
-        inflow = context.of_reference(node.inflow) or Amount(self._builder.scalar(0.0))
+        owner = self._owners.get(name)
         outflow = context.of_reference(node.outflow) or Amount(self._builder.scalar(0.0))
-        if (
-            owner is not None
-            and owner.made.inflow
-            and owner.series.get("arrivals") == context.names.resolve(node.inflow)
-        ):
-            inflow = works[owner.index].inflow
         real = outflow.total
         if node.dispatch_schedule is not None:
             real = self._gated(real, node.dispatch_schedule, name, None)
+        inflow = self._queue_inflow(node, owner, works)
         work = StationWork(owner, inflow, Amount(real), context.of_reference(node.loss), asked=outflow)
         work.depth = context.columns[name]
         self._queue(work, owner, context.initial.get(name, 0.0))
+        is_heir = (context.names.resolve(node.outflow) or "") in self._heirs
+        mix_queue(context, work, name, inherits=outflow.parts is None or is_heir)
         if owner is not None:
-            works[owner.index].overflow = work.overflow
-        out_name = context.names.resolve(node.outflow) or ""
-        mix_queue(context, work, name, inherits=outflow.parts is None or out_name in self._heirs)
-        if owner is not None:
-            works[owner.index].present = work.present
+            works[owner.index].overflow, works[owner.index].present = work.overflow, work.present
+
+    def _queue_inflow(self, node: QueueNode, owner: Station | None, works: Mapping[int, StationWork]) -> Amount:
+        given = self._context.of_reference(node.inflow) or Amount(self._builder.scalar(0.0))
+        if owner is None or owner.made.inflow is None:
+            return given
+        is_same = owner.series.get("arrivals") == self._context.names.resolve(node.inflow)
+        return works[owner.index].inflow if is_same else given

@@ -8,7 +8,7 @@ from flowtime.engine.bound_places import bound_places
 from flowtime.errors import Fault
 from flowtime.model import Model
 from flowtime.model.naming import ALL_CLASSES, computes_served, split_reference
-from flowtime.model.spec import ConstNode, ExprNode, PmfNode, TopologyNode
+from flowtime.model.spec import ConstNode, ExprNode, PmfNode
 
 __all__ = ["unsupported"]
 
@@ -29,19 +29,23 @@ def _files(model: Model) -> Iterator[tuple[str, str, str]]:
 
 def _held_back(model: Model) -> Iterator[tuple[str, str, str]]:
     """Yield nodes whose constraints would change a series that is not theirs alone."""
-    inputs = {node.id for node in model.spec.nodes if isinstance(node, ConstNode | ExprNode | PmfNode)}
     taken: set[str] = set()
     for index, node in enumerate(model.spec.topology.nodes if model.spec.topology else ()):
         if node.constraints and node.dispatch_schedule is None and not computes_served(node):
-            parts = split_reference(_served(node))
-            name = None if parts.id is None else model.names.resolve(parts.id)
-            is_part = parts.class_id is not None and parts.class_id not in ALL_CLASSES and model.spec.classes
-            if name is None or name not in inputs or is_part or name in taken:
+            name = _own_input(model, node.semantics.served or "")
+            if name is None or name in taken:
                 message = "a constraint can not hold back this series, since it does not belong to this node alone"
                 hint = "bind served to a const or expr node of its own, or bind capacity and leave served out"
                 yield message, f"$.topology.nodes[{index}].semantics.served", hint
             taken.add(name or "")
 
 
-def _served(node: TopologyNode) -> str:
-    return node.semantics.served or ""
+def _own_input(model: Model, reference: str) -> str | None:
+    """The declared series that a reference means as a whole; None for any other."""
+    parts = split_reference(reference)
+    name = None if parts.id is None else model.names.resolve(parts.id)
+    place = None if name is None else model.names.declared.get(name)
+    if place is None or not isinstance(model.spec.nodes[place], ConstNode | ExprNode | PmfNode):
+        return None
+    is_part = model.spec.classes and parts.class_id is not None and parts.class_id not in ALL_CLASSES
+    return None if is_part else name

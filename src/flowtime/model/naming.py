@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from flowtime.model.spec import ModelSpec, RouterNode, TopologyNode
+from flowtime.model.spec import ModelSpec, RouterNode, Topology, TopologyNode
 
 __all__ = [
     "ALL_CLASSES",
@@ -253,25 +253,15 @@ def synthesized(spec: ModelSpec) -> Synthesized:
     for index, node in enumerate(spec.nodes):
         declared.setdefault(node.id, index)
     namer = _Namer(declared)
-    topology = spec.topology.nodes if spec.topology else ()
-    for index, station in enumerate(topology):
+    topology = spec.topology or Topology()
+    for index, station in enumerate(topology.nodes):
         namer.take_given(index, station)
-    for index, node in enumerate(spec.nodes):
-        if isinstance(node, RouterNode):
-            namer.take_targets(index, node)
-    for index, arrival in enumerate(spec.traffic.arrivals if spec.traffic else ()):
-        namer.take_traffic(index, arrival.node_id)
-    overflown = {node.wip_overflow for node in topology if sends_overflow(node)}
-    for index, station in enumerate(topology):
-        namer.take_implied(index, station, station.id in overflown)
-    used = {name for station in topology for name in station.constraints}
-    for index, constraint in enumerate(spec.topology.constraints if spec.topology else ()):
-        if constraint.id in used:
-            namer.take_constraint(index, constraint.id)
+    namer.take_sources(spec)
+    namer.take_topology(topology)
     # Last, since these may also refer to what another node implies.
-    for index, station in enumerate(topology):
+    for index, station in enumerate(topology.nodes):
         namer.take_retries(index, station)
-    return namer.result(len(topology), len(spec.topology.constraints) if spec.topology else 0)
+    return namer.result(topology)
 
 
 def sends_overflow(node: TopologyNode) -> bool:
@@ -282,21 +272,27 @@ def sends_overflow(node: TopologyNode) -> bool:
 def _implied_roles(node: TopologyNode) -> Iterator[SeriesRole]:
     """Yield the parts that the node plays and that nobody named."""
     computed = computes_served(node)
-    buffered = has_buffer(node)
-    depth = node.semantics.queue_depth
-    if buffered and (depth is None or split_reference(depth).id == "self"):
-        yield "queue"
-    if computed:
+    if has_buffer(node):
+        yield from _buffer_roles(node, computed)
+    elif computed:
         yield "served"
-    loses = bool(node.constraints) and node.constraint_excess == "loss"
-    if buffered and (loses or (computed and node.semantics.errors is not None)):
-        yield "loss"
-    if _turns_away(node) or (buffered and is_limited(node)):
+    if _turns_away(node) or (has_buffer(node) and is_limited(node)):
         yield "overflow"
     if node.dispatch_schedule is not None and not computed:
         yield "gated_outflow"
     if node.constraints:
         yield "shortfall"
+
+
+def _buffer_roles(node: TopologyNode, computed: bool) -> Iterator[SeriesRole]:
+    depth = node.semantics.queue_depth
+    if depth is None or split_reference(depth).id == "self":
+        yield "queue"
+    if computed:
+        yield "served"
+    loses = bool(node.constraints) and node.constraint_excess == "loss"
+    if loses or (computed and node.semantics.errors is not None):
+        yield "loss"
 
 
 def _turns_away(node: TopologyNode) -> bool:
@@ -347,6 +343,24 @@ class _Namer:
         self._series[name] = SynthesizedSeries(name, role, index)
         self._by_node[index, role] = name
 
+    def take_sources(self, spec: ModelSpec) -> None:
+        """Take the undeclared names of what routers and traffic fill."""
+        for index, node in enumerate(spec.nodes):
+            if isinstance(node, RouterNode):
+                self.take_targets(index, node)
+        for index, arrival in enumerate(spec.traffic.arrivals if spec.traffic else ()):
+            self.take_traffic(index, arrival.node_id)
+
+    def take_topology(self, topology: Topology) -> None:
+        """Make up the names of what nodes and shared constraints compute beyond what is bound."""
+        overflown = {node.wip_overflow for node in topology.nodes if sends_overflow(node)}
+        for index, station in enumerate(topology.nodes):
+            self.take_implied(index, station, station.id in overflown)
+        used = {name for station in topology.nodes for name in station.constraints}
+        for index, constraint in enumerate(topology.constraints):
+            if constraint.id in used:
+                self.take_constraint(index, constraint.id)
+
     def take_targets(self, index: int, router: RouterNode) -> None:
         """Take the undeclared targets of a router; routes to one target add up."""
         for route in router.routes:
@@ -384,14 +398,17 @@ class _Namer:
         self._series[name] = SynthesizedSeries(name, role, index, is_constraint)
         return name
 
-    def result(self, count: int, constraints: int) -> Synthesized:
-        """Return the names of ``count`` topology nodes and as many shared ``constraints``."""
+    def result(self, topology: Topology) -> Synthesized:
+        """Return the names of all that was taken."""
         taken = self._by_node
-        nodes = tuple(NodeSeries(*(taken.get((index, role)) for role in NodeSeries._fields)) for index in range(count))
+        nodes = tuple(
+            NodeSeries(*(taken.get((index, role)) for role in NodeSeries._fields))
+            for index in range(len(topology.nodes))
+        )
         aliases = {
             alias: name
             for alias, name in self._aliases.items()
             if alias not in self._declared and alias not in self._series
         }
-        shared = tuple(self._by_constraint.get(index, ConstraintSeries()) for index in range(constraints))
+        shared = tuple(self._by_constraint.get(index, ConstraintSeries()) for index in range(len(topology.constraints)))
         return Synthesized(self._declared, nodes, self._series, aliases, tuple(self._clashes), shared)
