@@ -51,12 +51,14 @@ class _Block:
         self._bins = bins
         self._random = random
         self._classes = classes
+        # How often the gate of the block opens, in bins.
+        self._every = 2 + number % 5
 
     def traffic(self) -> list[str]:
-        """The classes that the demand of the block is split over, by rates that differ."""
-        pattern = "pattern: {{kind: constant, ratePerBin: {}}}"
+        """The classes that what comes into the block is split over, by rates that differ."""
         return [
-            f"    - {{nodeId: {self._name}_demand, classId: c{k}, {pattern.format(k + 1)}}}"
+            f"    - {{nodeId: {self._name}_{source}, classId: c{k}, pattern: {{kind: constant, ratePerBin: {k + 1}}}}}"
+            for source in ("demand", "extra")
             for k in range(self._classes)
         ]
 
@@ -76,6 +78,7 @@ class _Block:
             _node(f"{name}_share", "kind: pmf, pmf: {values: [0.5, 1.5], probabilities: [0.5, 0.5]}"),
             _node(f"{name}_pool", f"kind: const, values: {pool}"),
             _node(f"{name}_slots", "kind: const, values: 80"),
+            _expr(f"{name}_batch", f"{name}_pool * {self._every}"),
             _expr(f"{name}_in", f"{name}_demand * {name}_share{before}"),
             _expr(f"{name}_work", f"{name}_front_served + {name}_spill_served"),
             _expr(f"{name}_avail", f"{name}_work + SHIFT({name}_q, 1)"),
@@ -90,8 +93,8 @@ class _Block:
     def stations(self) -> list[str]:
         """The topology nodes, BLOCK_NODES of them."""
         name = self._name
-        every = 2 + self._number % 5
-        gate = f"dispatchSchedule: {{periodBins: {every}, accumulate: {'true' if self._number % 2 else 'false'}}}"
+        held = "true" if self._number % 2 else "false"
+        gate = f"dispatchSchedule: {{periodBins: {self._every}, accumulate: {held}}}"
         shared = f"constraints: [{name}_shared]"
         retry = {
             "arrivals": f"{name}_back",
@@ -105,7 +108,7 @@ class _Block:
         }
         buffer = "serviceWithBuffer"
         return [
-            self._station("gate", buffer, {"arrivals": f"{name}_in", "capacity": f"{name}_pool"}, gate),
+            self._station("gate", buffer, {"arrivals": f"{name}_in", "capacity": f"{name}_batch"}, gate),
             self._station(
                 "front",
                 "service",
@@ -126,7 +129,7 @@ class _Block:
             self._station(
                 "limited",
                 buffer,
-                {"arrivals": f"{name}_out", "capacity": f"{name}_slots", "parallelism": "1.5"},
+                {"arrivals": f"{name}_out", "capacity": f"{name}_slots", "parallelism": "1.1"},
                 "wipLimit: 150",
             ),
             self._station("fork", "router", {"arrivals": f"{name}_limited_served", "served": f"{name}_limited_served"}),

@@ -2,7 +2,8 @@
 
 ``python docs/discrete_event.py`` prints the figures of a reduced comparison in some seconds;
 ``--write`` makes the full one, in some minutes, and writes ``docs/data/discrete_event.json``, from which
-``docs/generate.py`` makes the tables of the page.  Seeds are fixed: the same versions give the same figures.
+``docs/generate.py`` makes the tables of the page; ``--write kingman`` makes the figures of Kingman's estimate alone
+anew.  Seeds are fixed: the same versions give the same figures.
 Times are minutes, service takes 1 minute on the average.
 """
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 import flowtime
 from flowtime.engine import CompiledModel, Result
-from flowtime.engine.node_metrics import kingman_queue_time
+from flowtime.engine.node_metrics import dispersion, kingman_queue_time
 
 FloatArray = NDArray[np.float64]
 
@@ -99,7 +100,7 @@ def steady(load: float, size: Size) -> dict[str, Any]:
         "fluid": fluid_steady(load),
         "sampled": {str(seconds): sampled_steady(days, seconds, warm) for seconds in BINS_S},
         "counted": {str(seconds): counted_steady(days, seconds, warm) for seconds in COUNTED_BINS_S},
-        "kingman": kingman(load, days),
+        "kingman": kingman(load, days[0]),
     }
 
 
@@ -146,30 +147,28 @@ def counted_steady(days: Sequence[Mapping[str, FloatArray]], seconds: int, warm:
     return interval(numbers)
 
 
-def kingman(load: float, days: Sequence[Mapping[str, FloatArray]]) -> dict[str, Any]:
-    """Return Kingman's wait: with the true Ca = Cs = 1, from counts as flowtime does it, from their dispersion."""
-    counts = [longer(days[0]["arrivals"], seconds) for seconds in COUNTED_BINS_S]
+def kingman(load: float, day: Mapping[str, FloatArray]) -> dict[str, Any]:
+    """Return Kingman's wait: with the true Ca = Cs = 1; as the metric has it, for services all alike; with Cs = 1."""
+    counts = {str(seconds): longer(day["arrivals"], seconds) for seconds in COUNTED_BINS_S}
+    busy = load / (1.0 - load)
     return {
-        "classic": load / (1.0 - load),
-        "from_counts": {
-            str(seconds): metric_wait(load, values) for seconds, values in zip(COUNTED_BINS_S, counts, strict=True)
-        },
-        "from_dispersion": {
-            str(seconds): load / (1.0 - load) * (dispersion(values) + 1.0) / 2.0
-            for seconds, values in zip(COUNTED_BINS_S, counts, strict=True)
-        },
+        "classic": busy,
+        "alike": {seconds: metric_wait(load, values) for seconds, values in counts.items()},
+        "random": {seconds: busy * (dispersion(values) + 1.0) / 2.0 for seconds, values in counts.items()},
     }
+
+
+def with_kingman(figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return stored figures of the full size with Kingman's wait computed anew; all else takes minutes."""
+    for load, minutes in FULL.minutes.items():
+        figures["steady"][f"{load:g}"]["kingman"] = kingman(load, draw(constant(load, minutes), load, 0))
+    return figures
 
 
 def metric_wait(load: float, counts: FloatArray) -> float:
     """Return the metric ``kingmanQueueTimeMs`` in minutes, for services that take a minute each."""
     wait = kingman_queue_time(np.full(counts.shape, load), np.full(counts.shape, 60_000.0), counts)
     return float(wait[0]) / 60_000.0
-
-
-def dispersion(counts: FloatArray) -> float:
-    """Return variance over mean of counts: near Ca^2, however long the bins, where arrivals come one by one."""
-    return float(counts.var() / counts.mean())
 
 
 # --- days that are not steady -----------------------------------------------------------------------------------
@@ -242,7 +241,6 @@ def tables(figures: Mapping[str, Any]) -> dict[str, tuple[Sequence[str], list[Se
     loads = figures["steady"].items()
     bins = [bin_text(seconds) for seconds in BINS_S]
     coarse = [bin_text(seconds) for seconds in COUNTED_BINS_S]
-    sources = ("from_counts", "from_dispersion")
     return {
         "number": (
             ("load", "exact", "SimPy", "fluid", *bins),
@@ -282,12 +280,12 @@ def tables(figures: Mapping[str, Any]) -> dict[str, tuple[Sequence[str], list[Se
             [(speed, *rush_cells(day["most"]), *rush_cells(day["gone"])) for speed, day in figures["rush"].items()],
         ),
         "kingman": (
-            ("load", "exact", "SimPy", "Ca = Cs = 1", *(f"counts, {size}" for size in coarse)),
-            [kingman_row(load, case, sources[0]) for load, case in loads],
+            ("load", "exact", *(f"metric, {size}" for size in coarse)),
+            [(load, f"{case['theory']['wait'] / 2.0:.3g}", *estimates(case, "alike")) for load, case in loads],
         ),
         "dispersion": (
             ("load", "exact", "SimPy", "Ca = Cs = 1", *(f"dispersion, {size}" for size in coarse)),
-            [kingman_row(load, case, sources[1]) for load, case in loads],
+            [dispersion_row(load, case) for load, case in loads],
         ),
     }
 
@@ -355,11 +353,15 @@ def rush_cells(figure: Mapping[str, Any]) -> Sequence[str]:
     return text(figure["simpy"], 0), f"± {figure['spread']:.0f}", f"{figure['fluid']:.0f}"
 
 
-def kingman_row(load: str, case: Mapping[str, Any], source: str) -> Sequence[str]:
-    """Return the wait, exact and simulated, and Kingman's estimates in minutes."""
-    estimates = [f"{value:.2f}" for value in case["kingman"][source].values()]
+def dispersion_row(load: str, case: Mapping[str, Any]) -> Sequence[str]:
+    """Return the wait for services at random, exact and simulated, and Kingman's estimates in minutes."""
     known = (f"{case['theory']['wait']:.3g}", text(case["simpy"]["wait"], 2), f"{case['kingman']['classic']:.3g}")
-    return (load, *known, *estimates)
+    return (load, *known, *estimates(case, "random"))
+
+
+def estimates(case: Mapping[str, Any], services: str) -> Sequence[str]:
+    """Return Kingman's estimates by bin, for services that are alike or random."""
+    return [f"{value:.2f}" for value in case["kingman"][services].values()]
 
 
 # --- both sides -------------------------------------------------------------------------------------------------
@@ -436,11 +438,18 @@ def intervals(rows: Sequence[FloatArray]) -> list[dict[str, float]]:
 def main(arguments: Sequence[str]) -> int:
     """Compare; return the exit status."""
     if arguments == ["--write"]:
-        text = json.dumps(rounded(compare(FULL)), indent=1)
-        STORED.write_text(text + "\n", encoding="utf-8", newline="\n")
+        store(compare(FULL))
+    elif arguments == ["--write", "kingman"]:
+        store(with_kingman(json.loads(STORED.read_text(encoding="utf-8"))))
     else:
         sys.stdout.write(json.dumps(rounded(compare(REDUCED)), indent=1) + "\n")
     return 0
+
+
+def store(figures: Mapping[str, Any]) -> None:
+    """Write the figures that the page shows."""
+    text = json.dumps(rounded(figures), indent=1)
+    STORED.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def rounded(value: Any) -> Any:

@@ -171,9 +171,9 @@ class Classes:
             return True
         return self.evaluation.resolve(bare(reference), index) in self.names
 
-    def is_mixed_here(self, reference: str, index: int) -> bool:
-        """Whether a binding takes its classes from the mixture of this station."""
+    def takes_mixture(self, reference: str, index: int | None = None) -> bool:
+        """Whether what a binding names has no classes of its own, but those that a station gives it, or none."""
         if class_of(reference) is not None:
             return False
         name = self.evaluation.resolve(bare(reference), index)
-        return name not in self.names or self.mixed.get(name) == index
+        return name not in self.names or name in self.mixed

@@ -15,7 +15,7 @@ from oracle_retries import taps_of_kernel
 if TYPE_CHECKING:
     from flowtime.model import Model
 
-__all__ = ["evaluate_metrics"]
+__all__ = ["evaluate_metrics", "kingman"]
 
 
 def ratio(a: float, b: float) -> float:
@@ -41,15 +41,14 @@ def _station_metrics(evaluation: Evaluation, index: int, bin_ms: float) -> dict[
         metrics["retryEcho"] = convolve(
             metrics["retryEcho"], taps_of_kernel(evaluation.stations[index].semantics.retry_kernel)
         )
-    arrivals = evaluation.stations[index].semantics.arrivals
-    if "utilization" in metrics and "serviceTimeMs" in metrics and arrivals is not None:
-        counts = [evaluation.bound(arrivals, t, index) for t in range(len(rows))]
-        metrics["kingmanQueueTimeMs"] = kingman(metrics["utilization"], metrics["serviceTimeMs"], counts)
     return metrics
 
 
 def kingman(utilization: list[float], service_ms: list[float], arrivals: list[float]) -> list[float]:
-    """The wait by Kingman, with Ca^2 as variance over mean of the arrivals per bin; undefined is NaN."""
+    """The wait by Kingman, with Ca^2 as variance over mean of the arrivals per bin; undefined is NaN.
+
+    No part of ``evaluate_metrics``: variances of what is all but alike have few digits in common.
+    """
     count_mean, count_variance = _moments(arrivals)
     service_mean, service_variance = _moments(service_ms)
     spread = count_variance / count_mean if count_mean > 0.0 else 0.0

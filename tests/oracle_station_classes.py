@@ -94,7 +94,7 @@ class StationClasses:
     def _own_served(self, index: int, t: int) -> Parts | None:
         """The parts of the author's served before gate and constraint; None where the station gives it its mixture."""
         served = self.stations.nodes[index].semantics.served
-        if served is None or self.evaluation.classes.is_mixed_here(served, index):
+        if served is None or self.evaluation.classes.takes_mixture(served, index):
             return None
         return self.evaluation.bound_raw_parts(served, t, index)
 
@@ -115,7 +115,7 @@ class StationClasses:
         before, inflow, served = self.before(self.stations.queue_name(index), t), self.inflow(index, t), None
         served = self.served(index, t)
         to_lose = self.stations.loss(index, t)
-        loss = self._own_errors(index, t)
+        loss = self._own_parts(self.stations.nodes[index].semantics.errors, t, index)
         if loss is None:
             loss = scaled(_present(before, inflow), whole.present, to_lose)
         else:
@@ -126,11 +126,11 @@ class StationClasses:
         lost = scaled(loss, to_lose, whole.loss)
         return ClassFlow(served, lost, scaled(left, staying, whole.overflow), scaled(left, staying, whole.queue))
 
-    def _own_errors(self, index: int, t: int) -> Parts | None:
-        errors = self.stations.nodes[index].semantics.errors
-        if errors is None or self.evaluation.classes.is_mixed_here(errors, index):
+    def _own_parts(self, reference: str | None, t: int, index: int | None = None) -> Parts | None:
+        """The parts of what a binding names, where it has some of its own."""
+        if reference is None or self.evaluation.classes.takes_mixture(reference, index):
             return None
-        return self.evaluation.bound_parts(errors, t, index)
+        return self.evaluation.bound_parts(reference, t, index)
 
     # Queues of nodes[]
 
@@ -142,11 +142,11 @@ class StationClasses:
         whole = max(0.0, total_before + kernels.safe(self.evaluation.bound(node.inflow, t)))
         present = _present(before, inflow)
         depth, overflow = self.stations.declared(node.id, t)
-        out = self.evaluation.bound_parts(node.outflow, t)
+        out = self._own_parts(node.outflow, t)
         if out is None:
             return scaled(present, whole, depth)
         out = scaled(out, self.evaluation.bound(node.outflow, t), self.stations.outflow(node, t))
-        loss = self.evaluation.bound_parts(node.loss, t)
+        loss = self._own_parts(node.loss, t)
         if loss is None:
             loss = scaled(present, whole, kernels.safe(self.evaluation.bound(node.loss, t)))
         return scaled(_left(before, inflow, out, loss), depth + overflow, depth)

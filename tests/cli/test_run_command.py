@@ -47,7 +47,10 @@ def envelope(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 def test_summary_says_the_peak_and_when(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     assert main(["run", "model.yaml", "--run-id", "first"]) == 0
-    assert capsys.readouterr().out == f"first\n{SUMMARY}wrote {Path('runs') / 'first'}\n"
+    title, *table, hint, wrote = capsys.readouterr().out.splitlines(keepends=True)
+    assert (title, "".join(table), wrote) == ("first\n", SUMMARY, f"wrote {Path('runs') / 'first'}\n")
+    # A hint is told, and is none of the warnings of the table.
+    assert hint.startswith("info: Pack: ")
     assert (folder / "runs" / "first" / "run.json").is_file()
 
 
@@ -119,6 +122,24 @@ def test_sample_draws_the_same_again(capsys: pytest.CaptureFixture[str], folder:
 def test_sample_without_a_seed_draws_from_0(capsys: pytest.CaptureFixture[str]) -> None:
     rng = envelope(capsys, "model.yaml", "--sample", "--dry-run")["plan"]["rng"]
     assert rng == {"kind": "pcg32", "seed": 0, "sampled": True}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words", "said"),
+    [
+        pytest.param("", ["--sample"], "note: nothing was drawn", id="nothing random"),
+        pytest.param("", ["--sample", "--json"], "note: nothing was drawn", id="beside JSON"),
+        pytest.param("", [], "", id="nothing asked for"),
+        pytest.param(PMF.replace("arrivals", "more"), ["--sample"], "", id="a distribution"),
+    ],
+)
+def test_sample_says_where_nothing_is_random(
+    capsys: pytest.CaptureFixture[str], folder: Path, inputs: str, words: list[str], said: str
+) -> None:
+    (folder / "model.yaml").write_text(MODEL.replace("topology:", f"  {inputs}\ntopology:"), encoding="utf-8")
+    assert main(["run", "model.yaml", *words]) == 0
+    error = capsys.readouterr().err
+    assert error.partition(": the model")[0].strip() == said
 
 
 def test_a_generator_that_can_not_be_drawn_from_is_named(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

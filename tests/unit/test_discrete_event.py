@@ -72,10 +72,17 @@ def test_reduced_form_agrees_under_a_steady_load(load: str, part: str, reduced: 
 
 @pytest.mark.parametrize("load", LOADS)
 @pytest.mark.parametrize("seconds", ["60", "300"])
-@pytest.mark.parametrize("source", ["from_counts", "from_dispersion"])
-def test_reduced_form_agrees_on_kingman(load: str, seconds: str, source: str, reduced: dict[str, Any]) -> None:
+@pytest.mark.parametrize("services", ["alike", "random"])
+def test_reduced_form_agrees_on_kingman(load: str, seconds: str, services: str, reduced: dict[str, Any]) -> None:
     there = STORED["steady"][load]["kingman"]
-    assert too_far(reduced["steady"][load]["kingman"][source][seconds], there[source][seconds]) == {}
+    assert too_far(reduced["steady"][load]["kingman"][services][seconds], there[services][seconds]) == {}
+
+
+@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize(("services", "share"), [("alike", 0.5), ("random", 1.0)])
+def test_kingman_is_near_theory_for_bins_of_any_length(load: str, services: str, share: float) -> None:
+    case = STORED["steady"][load]
+    assert list(case["kingman"][services].values()) == pytest.approx([share * case["theory"]["wait"]] * 4, rel=0.1)
 
 
 @pytest.mark.parametrize("part", ["times", "simpy", "fluid", "sampled", "throughput"])

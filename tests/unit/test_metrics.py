@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 from hypothesis import given, note, settings
+from hypothesis import strategies as st
 
 from enginemodels import compiled, model_text, station
 from flowtime.engine import compile_model
 from flowtime.engine.node_metrics import Metrics, dispersion, kingman_queue_time
 from flowtime.model import parse_model
 from oracle import evaluate_model, first_difference
-from oracle_metrics import evaluate_metrics
+from oracle_metrics import evaluate_metrics, kingman
 from strategies import Draft, flow_drafts
 
 NAN = math.nan
@@ -99,7 +100,7 @@ def test_metrics_are_those_of_the_oracle(semantics: str, kind: str) -> None:
     expected = evaluate_metrics(model, evaluate_model(model))["Q"]
     metrics = compile_model(model).evaluate().metrics["Q"]
     assert first_difference(expected, metrics) is None
-    assert set(metrics) == set(expected)
+    assert set(metrics) - set(expected) <= {"kingmanQueueTimeMs"}
 
 
 SETS = [
@@ -173,7 +174,9 @@ def test_metrics_of_any_flow_are_those_of_the_oracle(draft: Draft) -> None:
     metrics = compile_model(model).evaluate().metrics
     apart = {node: first_difference(values, metrics[node], atol=1e-9) for node, values in expected.items() if values}
     assert set(apart.values()) <= {None}, apart
-    assert {node: set(metrics[node]) for node in metrics} == {node: set(values) for node, values in expected.items()}
+    assert {node: set(metrics[node]) - {"kingmanQueueTimeMs"} for node in metrics} == {
+        node: set(values) for node, values in expected.items()
+    }
 
 
 # Kingman
@@ -216,6 +219,18 @@ def test_kingman_of_a_station() -> None:
 def test_kingman_without_variation_is_0() -> None:
     estimate = kingman_queue_time(np.full(2, 0.5), np.full(2, 10.0), np.full(2, 3.0))
     assert estimate.tolist() == [0.0, 0.0]
+
+
+# Whole numbers and hundredths: of what differs in its last digits alone no two variances agree.
+WHOLE = st.integers(0, 1000).map(float)
+SOME_BINS = st.tuples(st.integers(0, 150).map(lambda percent: percent / 100.0), WHOLE | st.just(NAN), WHOLE)
+
+
+@given(st.lists(SOME_BINS, min_size=1, max_size=20))
+def test_kingman_is_that_of_the_oracle(rows: list[tuple[float, float, float]]) -> None:
+    utilization, arrivals, service = map(list, zip(*rows, strict=True))
+    estimate = kingman_queue_time(np.array(utilization), np.array(service), np.array(arrivals))
+    np.testing.assert_allclose(estimate, kingman(utilization, service, arrivals), rtol=1e-9, atol=1e-9)
 
 
 def test_kingman_does_not_depend_on_the_length_of_the_bin() -> None:

@@ -35,6 +35,11 @@ def test_a_summary_says_what_a_list_shows(tmp_path: Path) -> None:
     assert (run.kind, run.template_title, run.path) == ("flow", "T", str(tmp_path / "a"))
 
 
+def test_hints_are_not_counted_as_warnings(tmp_path: Path) -> None:
+    make_run(tmp_path, "a", warnings=[{"severity": "info"}, {"severity": "warning"}, {"severity": "error"}])
+    assert [run.warning_count for run in list_runs(tmp_path)] == [2]
+
+
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "a")
     (folder / "run.json").write_bytes(b"\xef\xbb\xbf" + (folder / "run.json").read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,12 @@ def view(
     """Return a view of four bins of 15 minutes."""
     arrays = {node: {name: np.array(values) for name, values in series.items()} for node, series in nodes.items()}
     grid = Grid(bins=4, bin_size=15, bin_unit="minutes", start=start)
-    return RunView(grid, arrays, tuple(SimpleNamespace(node_id=node) for node in warned))
+    return RunView(grid, arrays, tuple(warning(node) for node in warned))
+
+
+def warning(node: str, severity: str = "warning") -> Any:
+    """Return as much of a warning as a summary reads."""
+    return SimpleNamespace(node_id=node, severity=severity)
 
 
 def only(series: dict[str, list[float]], **more: Any) -> NodeSummary:
@@ -88,6 +94,12 @@ def test_utilization_is_of_the_bins_that_have_one() -> None:
 def test_warnings_are_counted_by_node() -> None:
     nodes = summarize(view({"Pack": {}, "Ship": {}}, warned=("Ship", "Pack", "Ship", "Gone")))
     assert [node.warning_count for node in nodes] == [1, 2]
+
+
+def test_hints_are_no_warnings() -> None:
+    found = tuple(warning("Pack", severity) for severity in ("info", "warning", "error", "info"))
+    (node,) = summarize(replace(view({"Pack": {}}), warnings=found))
+    assert node.warning_count == 2
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ class NodeSummary(Wire, frozen=True, kw_only=True):
 
 
 def summarize(view: RunView) -> tuple[NodeSummary, ...]:
-    """Return one summary per topology node, in the order of the model."""
-    blamed = [warning.node_id for warning in view.warnings]
+    """Return one summary per topology node, in the order of the model; hints are not counted as warnings."""
+    blamed = [warning.node_id for warning in view.warnings if warning.severity != "info"]
     return tuple(_node(name, arrays, view.grid, blamed.count(name)) for name, arrays in view.nodes.items())
 
 

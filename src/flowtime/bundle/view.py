@@ -23,6 +23,10 @@ class Finding(Protocol):
     def node_id(self) -> str | None:
         """The topology node that the warning is about."""
 
+    @property
+    def severity(self) -> str:
+        """``info`` for a hint, else ``warning`` or ``error``."""
+
 
 class NodeArrays(Mapping[str, FloatArray]):
     """Arrays (bins,) of one node: bound series (``arrivals``, ``queueDepth`` ...) and metrics (``utilization`` ...).

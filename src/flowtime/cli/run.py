@@ -77,8 +77,9 @@ def run(
 
     sample, seed = random
     settings = settings_from(runs_dir=out, series_csv="never" if no_csv else None)
+    source = _source(model, template_id, (parameters, parameter_file), settings)
     request = RunRequest(
-        source=_source(model, template_id, (parameters, parameter_file), settings),
+        source=source,
         sample=sample,
         seed=seed,
         run_id=run_id,
@@ -98,6 +99,8 @@ def run(
             compiler=compiler,
             progress=moved,
         )
+    if sample:
+        _note_that_nothing_is_random(source)
     if as_json:
         print_json(envelope)
     else:
@@ -119,6 +122,16 @@ def _source(
     if texts or file:
         raise click.UsageError("--param and --param-file need --template-id; a model has no parameters.")
     return read_model(str(model))
+
+
+def _note_that_nothing_is_random(source: Model | Rendered) -> None:
+    """Say on stderr that sampling changed no number, where there is nothing in the model to draw."""
+    from flowtime.model import Model
+    from flowtime.model.randomness import random_inputs
+
+    model = source if isinstance(source, Model) else source.model
+    if not random_inputs(model.spec):
+        click.echo("note: nothing was drawn: the model holds no distribution and no Poisson arrivals", err=True)
 
 
 def _now() -> datetime:

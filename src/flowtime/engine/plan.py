@@ -236,6 +236,11 @@ def share_rows(groups: Iterable[Sequence[int]], columns: frozenset[int]) -> tupl
     return row, depth
 
 
+def _touched_columns(order: Schedule) -> frozenset[int]:
+    operations = [o for stage in order.stages for o in stage.operations]
+    return order.wanted.union(*[o.ins for o in operations], *[o.outs for o in operations])
+
+
 class _Layout:
     """Places of columns: inputs, results and looked-back-at series, scalars, block rows, scratch."""
 
@@ -244,9 +249,7 @@ class _Layout:
         self._stages = order.stages
         self._block = block
         self._full = full
-        used = order.wanted.union(*[o.ins for stage in order.stages for o in stage.operations])
-        used = used.union(*[o.outs for stage in order.stages for o in stage.operations])
-        self._used = sorted(used)
+        self._used = sorted(_touched_columns(order))
         kinds = [flow.columns[c].kind for c in self._used]
         paired = list(zip(self._used, kinds, strict=True))
         self._inputs = [c for c, kind in paired if kind is ColumnKind.SERIES or c in full]

@@ -152,7 +152,7 @@ def describe_run(bundle: Bundle, *, was_reused: bool) -> RunEnvelope:
         artifacts=artifacts,
         warnings=bundle.run.warnings,
         can_replay=artifacts.model and artifacts.metadata and series,
-        telemetry=TelemetryStatus(warning_count=len(bundle.run.warnings)),
+        telemetry=TelemetryStatus(warning_count=sum(found.severity != "info" for found in bundle.run.warnings)),
         was_reused=was_reused,
     )
 

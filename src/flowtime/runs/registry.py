@@ -19,7 +19,8 @@ _MAX_RUN_FILE_BYTES = 64 * 1024 * 1024
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One run in a list; with a ``problem``, what could be read of one that is not sound.
 
-    ``created_utc`` and ``input_hash`` are as in run.json; ``path`` is the folder.
+    ``created_utc`` and ``input_hash`` are as in run.json; ``path`` is the folder; hints (severity info)
+    are not in ``warning_count``.
     """
 
     run_id: str
@@ -41,6 +42,10 @@ class _GridHead(msgspec.Struct, frozen=True):
     bins: int
 
 
+class _WarningHead(msgspec.Struct, frozen=True):
+    severity: str | None = None
+
+
 class _RunHead(msgspec.Struct, frozen=True, rename="camel"):
     """The part of a run.json, of whatever kind of run, that a list shows."""
 
@@ -55,7 +60,7 @@ class _RunHead(msgspec.Struct, frozen=True, rename="camel"):
     grid: _GridHead | None = None
     # Raw, since only their number is shown: nothing inside is decoded.
     series: tuple[msgspec.Raw, ...] = ()
-    warnings: tuple[msgspec.Raw, ...] = ()
+    warnings: tuple[_WarningHead, ...] = ()
 
 
 def list_runs(root: Path) -> list[RunSummary]:
@@ -117,7 +122,7 @@ def _summary(folder: Path) -> RunSummary:
         input_hash=head.input_hash,
         bins=head.grid.bins if head.grid else None,
         series_count=len(head.series),
-        warning_count=len(head.warnings),
+        warning_count=sum(warning.severity != "info" for warning in head.warnings),
         problem=mismatch,
     )
 
