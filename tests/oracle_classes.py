@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from flowtime.model.expression import references
 from flowtime.model.spec import ExprNode, QueueNode, RouterNode, TrafficArrival
 from oracle_algebra import Parts, is_classed_tree
 from oracle_names import bare
@@ -106,9 +107,57 @@ class Classes:
         found = []
         for index, station in enumerate(self.evaluation.stations):
             for reference in (station.semantics.served, station.semantics.errors):
-                if reference is not None and class_of(reference) is None:
-                    found.append((self.evaluation.resolve(bare(reference), index), index))
+                if reference is None or class_of(reference) is not None:
+                    continue
+                name = self.evaluation.resolve(bare(reference), index)
+                # What the station's own work is made of can not get its classes from that work.
+                if name not in self._made_of(self._flows_in(index)):
+                    found.append((name, index))
         return found
+
+    def _flows_in(self, index: int) -> list[str]:
+        """The names of what flows into a station."""
+        arrivals = self.evaluation.stations[index].semantics.arrivals
+        names = [self.evaluation.resolve(bare(arrivals), index)] if arrivals is not None else []
+        senders = self.evaluation.flows.senders.get(index, ())
+        return [*names, *(name for sender in senders if (name := self.evaluation.names[sender].overflow))]
+
+    def _made_of(self, names: Iterable[str]) -> set[str]:
+        """These names and all that they follow from, whichever bins they look at."""
+        found: set[str] = set()
+        fresh = list(names)
+        while fresh:
+            name = fresh.pop()
+            if name not in found:
+                found.add(name)
+                fresh.extend(self._sources(name))
+        return found
+
+    def _sources(self, name: str) -> list[str]:
+        """The names that could give a name its classes."""
+        evaluation = self.evaluation
+        if self.has_traffic(name):
+            return []
+        if name in evaluation.routers.routes:
+            return [evaluation.resolve(bare(router.inputs.queue)) for router, _ in evaluation.routers.routes[name]]
+        owner = evaluation.owners.get(name)
+        if owner is not None:
+            return self._sources_of_role(owner.place, owner.role) if owner.kind == "station" else []
+        match evaluation.nodes[name]:
+            case ExprNode():
+                return [evaluation.resolve(read.id) for read in references(evaluation.model.expressions[name])]
+            case RouterNode(inputs=inputs):
+                return [evaluation.resolve(bare(inputs.queue))]
+            case QueueNode(inflow=inflow):
+                return [evaluation.resolve(bare(inflow))]
+            case _:
+                return []
+
+    def _sources_of_role(self, index: int, role: str) -> list[str]:
+        if role in ("retry_echo", "attempts", "exhausted_failures"):
+            source = self.evaluation.retries.source(index)
+            return [] if source is None else [self.evaluation.resolve(bare(source), index)]
+        return self._flows_in(index)
 
     def _first_binders(self, bound: list[tuple[str, int]], wanted: Iterable[str]) -> Mapping[str, list[int]]:
         return {name: [index for other, index in bound if other == name] for name in wanted}

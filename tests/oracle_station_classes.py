@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import oracle_kernels as kernels
-from flowtime.model.spec import QueueNode
+from flowtime.model.spec import DispatchSchedule, QueueNode
 from oracle_algebra import Parts, added, scaled
 from oracle_names import computes_served, is_buffered
 from oracle_stations import Flow
@@ -89,7 +90,37 @@ class StationClasses:
         """The parts of what the author's served really serves."""
         amount = self.stations.really_served(index, t)
         own = self._own_served(index, t)
-        return self.mixture(index, amount, t) if own is None else scaled(own, self.stations.wanted(index, t), amount)
+        if own is None:
+            return self.mixture(index, amount, t)
+        schedule = self.stations.nodes[index].dispatch_schedule
+        if schedule is None or not schedule.accumulate:
+            return scaled(own, self.stations.wanted(index, t), amount)
+        parts = self._behind(
+            schedule,
+            ("station", index),
+            lambda at: self.stations.wanted(index, at),
+            lambda at: self._own_served(index, at) or self.none,
+            t,
+        )
+        return scaled(parts[0], self.stations.gated_served(index, t), amount)
+
+    def _behind(
+        self,
+        schedule: DispatchSchedule,
+        key: object,
+        amount: Callable[[int], float],
+        own: Callable[[int], Parts],
+        t: int,
+    ) -> tuple[Parts, Parts]:
+        """The parts of what comes through a gate that holds work back, and of what waits there then."""
+
+        def compute() -> tuple[Parts, Parts]:
+            held = self._behind(schedule, key, amount, own, t - 1)[1] if t else self.none
+            present = _present(held, own(t))
+            through, waiting = self.stations.released(schedule, key, amount, t)
+            return scaled(present, through + waiting, through), scaled(present, through + waiting, waiting)
+
+        return self.evaluation.ask("class gate", key, t, compute)
 
     def _own_served(self, index: int, t: int) -> Parts | None:
         """The parts of the author's served before gate and constraint; None where the station gives it its mixture."""
@@ -145,7 +176,17 @@ class StationClasses:
         out = self._own_parts(node.outflow, t)
         if out is None:
             return scaled(present, whole, depth)
-        out = scaled(out, self.evaluation.bound(node.outflow, t), self.stations.outflow(node, t))
+        schedule = node.dispatch_schedule
+        if schedule is not None and schedule.accumulate:
+            out = self._behind(
+                schedule,
+                ("node", node.id),
+                lambda at: self.evaluation.bound(node.outflow, at),
+                lambda at: self._own_parts(node.outflow, at) or self.none,
+                t,
+            )[0]
+        else:
+            out = scaled(out, self.evaluation.bound(node.outflow, t), self.stations.outflow(node, t))
         loss = self._own_parts(node.loss, t)
         if loss is None:
             loss = scaled(present, whole, kernels.safe(self.evaluation.bound(node.loss, t)))

@@ -106,15 +106,15 @@ class Stations:
             if not is_open:
                 return 0.0
             return kernels.minimum(amount(t), max(0.0, limit)) if math.isfinite(limit) else amount(t)
-        return self._released(schedule, key, amount, t)[0]
+        return self.released(schedule, key, amount, t)[0]
 
-    def _released(
+    def released(
         self, schedule: DispatchSchedule, key: object, amount: Callable[[int], float], t: int
     ) -> tuple[float, float]:
         """What an accumulating gate lets through, and what waits behind it then."""
 
         def compute() -> tuple[float, float]:
-            held = self._released(schedule, key, amount, t - 1)[1] if t else 0.0
+            held = self.released(schedule, key, amount, t - 1)[1] if t else 0.0
             phase = schedule.phase_offset % schedule.period_bins
             allowed = 0.0
             if t >= phase and (t - phase) % schedule.period_bins == 0:

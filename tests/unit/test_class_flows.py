@@ -98,6 +98,36 @@ def test_a_served_series_without_classes_takes_those_of_the_work() -> None:
     assert found["next@B"][:2] == pytest.approx([2.0, 8 * 7 / 12])
 
 
+def test_each_node_mixes_what_leaves_it_as_its_own_work() -> None:
+    found = flows(
+        station("arrivals: x, served: s", name="First"),
+        station("arrivals: b, served: s", name="Second"),
+        nodes={"s": 4.0},
+    )
+    assert found["s@A"][:2] == pytest.approx([3.0, 4 * 5 / 12])
+    assert found["second_queue@A"] == [0.0] * 4
+    assert found["second_queue@B"] == found["second_queue"]
+
+
+def test_what_work_is_made_of_gets_no_classes_from_it() -> None:
+    found = flows(
+        station("arrivals: x, capacity: c", name="Front", kind="service", rest=", wipOverflow: Dead"),
+        station("arrivals: none, served: none", name="Dead", kind="dlq"),
+        nodes={"none": 0.0},
+    )
+    assert "none@A" not in found
+    assert found["dead_queue@A"] == pytest.approx([2.25, 3.0, 3.0, 6.0])
+
+
+def test_a_gate_that_holds_work_back_keeps_its_classes() -> None:
+    nodes = {"a": [4.0, 0.0, 0.0, 0.0], "b": [0.0, 4.0, 0.0, 0.0], "s": "x * 1"}
+    rest = ", dispatchSchedule: {periodBins: 4, phaseOffset: 2, accumulate: true}"
+    found = flows(station("arrivals: x, served: s", rest=rest), nodes=nodes)
+    assert found["q_gated_outflow@A"] == [0.0, 0.0, 4.0, 0.0]
+    assert found["q_gated_outflow@B"] == [0.0, 0.0, 4.0, 0.0]
+    assert found["q_queue"] == [4.0, 8.0, 0.0, 0.0]
+
+
 def test_classes_go_with_the_overflow() -> None:
     found = flows(
         station("arrivals: x, capacity: c", name="Front", kind="service", rest=", wipOverflow: Back"),

@@ -88,6 +88,11 @@ def test_classes_go_first_and_weights_share_the_rest() -> None:
     check(nodes, [], expected, root=root)
 
 
+def test_what_classes_leave_to_weights_is_never_less_than_nothing() -> None:
+    nodes = {"s": -5.0, "r": router("{target: x, classes: [A]}", "{target: y, weight: 1}")}
+    check(nodes, [], {"x": [0], "y": [0]}, root=CLASSES)
+
+
 def test_classes_at_one_node_split_it_by_rate_and_through_a_service() -> None:
     nodes = {"ingest": 10.0, "served": "MIN(ingest, 8)", "rate": 8.0}
     flows = [station("arrivals: ingest, served: served", kind="service", name="S")]

@@ -58,7 +58,7 @@ def find_classed(model: Model, nodes: Sequence[Station], replaced: Iterable[str]
     seeds = [arrival.node_id for arrival in model.spec.traffic.arrivals]
     rules = [*_of_nodes(model, set(seeds) | set(replaced)), *_of_stations(model, nodes)]
     told = _reached(rules, seeds)
-    binders = _binders(nodes, told)
+    binders = _binders(nodes, told, _Reach(rules))
     if not binders:
         return ClassReach(frozenset(told))
     mixed = {name: _any((name,), tuple(s.inflow or "" for s in bound)) for name, bound in binders.items()}
@@ -70,13 +70,16 @@ def find_classed(model: Model, nodes: Sequence[Station], replaced: Iterable[str]
     return ClassReach(frozenset(classed), MappingProxyType(heirs))
 
 
-def _binders(nodes: Sequence[Station], told: set[str]) -> dict[str, list[Station]]:
-    """Map what is served or fails at nodes, and has no classes of its own, to the nodes that bind it."""
+def _binders(nodes: Sequence[Station], told: set[str], reach: _Reach) -> dict[str, list[Station]]:
+    """Map what is served or fails at nodes, and has no classes of its own, to the nodes that bind it.
+
+    A node that gets its work from such a series, by however many steps, can not be where that gets its classes.
+    """
     found: dict[str, list[Station]] = {}
     for station in nodes:
         for role in ("served", "errors"):
             name = station.bound(role)
-            if name is not None and name not in told:
+            if name is not None and name not in told and station.inflow not in reach.readers(name):
                 found.setdefault(name, []).append(station)
     return found
 
@@ -119,6 +122,17 @@ class _Reach:
         for rule in rules:
             for source in dict.fromkeys(rule.sources):
                 self._waiting.setdefault(source, []).append(rule)
+
+    def readers(self, name: str) -> set[str]:
+        """A series and all that are made of it, by however many steps, whatever their classes."""
+        found, fresh = {name}, [name]
+        while fresh:
+            for rule in self._waiting.get(fresh.pop(), ()):
+                for made in rule.names:
+                    if made not in found:
+                        found.add(made)
+                        fresh.append(made)
+        return found
 
     def spread(self, names: Iterable[str]) -> None:
         """Add names and all that follows from them."""

@@ -50,10 +50,10 @@ def mix_station(context: LoweringContext, work: StationWork, heirs: Mapping[str,
     if station.made.served is not None:
         mixed.computed(station)
     else:
-        inherits = heirs.get(station.bound("served") or "") == station.index
+        served = station.bound("served") or ""
         if work.present is None:
-            mixed.released(inherits=inherits)
-        mixed.authored(station, inherits=inherits)
+            mixed.released(inherits=served in heirs)
+        mixed.authored(station, inherits=served in heirs, names_it=heirs.get(served) == station.index)
     errors = station.bound("errors")
     if errors is not None and heirs.get(errors) == station.index:
         mixed.fill(errors, context.columns[errors])
@@ -111,14 +111,19 @@ class _Mixed:
         else:
             self._balanced(work, work.depth, work.asked.parts)
 
-    def authored(self, station: Station, *, inherits: bool) -> None:
-        """Fill the parts of a node whose served is given."""
+    def authored(self, station: Station, *, inherits: bool, names_it: bool) -> None:
+        """Fill the parts of a node whose served is given.
+
+        ``inherits``: served has no classes but those of the work at nodes; ``names_it``: of this one first of all,
+        so that its parts here are those that its name stands for.
+        """
         work, made = self._work, station.made
         asked = work.asked or work.served
         held = made.gated_outflow or (station.bound("served") if work.served.total != asked.total else None)
         if inherits or asked.parts is None:
-            self.fill(held, work.served.total)
-            if inherits and station.bound("served") != held:
+            if held != station.bound("served") or names_it:
+                self.fill(held, work.served.total)
+            if names_it and station.bound("served") != held:
                 self.fill(station.bound("served"), asked.total)
         else:
             self.held_back(station)

@@ -88,12 +88,14 @@ class _Router:
     def _rest(self) -> Amount:
         """What no route names the class of; never less than nothing, however the parts are rounded."""
         builder, source = self._context.builder, self._source
-        if not self._taken or source.parts is None:
+        if not self._taken:
             return source
         zero = builder.scalar(0.0)
         taken = self._of_classes(tuple(self._taken)).total
         left = builder.emit(op.SUB, source.total, taken, owner=self._node.id)
         total = builder.emit(op.MAX, zero, left, owner=self._node.id)
+        if source.parts is None:
+            return Amount(total)
         pairs = zip(self._context.class_ids, source.parts, strict=True)
         return Amount(total, tuple(zero if name in self._taken else part for name, part in pairs))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flowtime.engine.constraints import grant_demands
 from flowtime.engine.context import Amount, LoweringContext
@@ -14,11 +15,18 @@ from flowtime.engine.expressions import whole_row
 from flowtime.engine.metrics import effective_capacity
 from flowtime.engine.mixing import StationWork, mix_queue, mix_station
 from flowtime.engine.stations import Station
-from flowtime.model.naming import has_buffer, is_limited, is_sink, sends_overflow
+from flowtime.model.naming import has_buffer, is_limited, is_sink, resolve_reference, sends_overflow
 from flowtime.model.spec import DispatchSchedule, QueueNode
 from flowtime_kernels import opcodes as op
 
 __all__ = ["StationFlows"]
+
+
+class _Gate(NamedTuple):
+    """What a gate lets through, and what it holds back where that adds up."""
+
+    through: int
+    held: int | None = None
 
 
 @dataclass
@@ -93,12 +101,23 @@ class StationFlows:
     def _desk(self, station: Station) -> _Desk:
         zero = self._builder.scalar(0.0)
         arrivals = self._reference(station, "arrivals") or Amount(zero)
-        asked = None if station.made.served is not None else self._asked_for(station)
+        asked = None
+        if station.made.served is None:
+            asked = self._own(self._asked_for(station), station.references.get("served"))
         offer = self._capacity(station) if asked is None else asked.total
         schedule = station.node.dispatch_schedule
         if schedule is not None and not is_sink(station.node):
-            offer = self._gated(offer, schedule, station.id, station.made.queue)
-        return _Desk(station, self._inflow(station, arrivals), self._reference(station, "errors"), offer, asked)
+            gate = self._gated(offer, schedule, station.id, station.made.queue)
+            asked = None if asked is None else self._behind(gate, asked, station.id)
+            offer = gate.through
+        errors = self._own(self._reference(station, "errors"), station.references.get("errors"))
+        return _Desk(station, self._inflow(station, arrivals), errors, offer, asked)
+
+    def _own(self, amount: Amount | None, reference: str | None) -> Amount | None:
+        """An amount without the parts that another node's work gives it: here it is mixed as the work is here."""
+        found = None if reference is None else resolve_reference(reference, self._context.names)
+        is_mixed = found is not None and found.class_id is None and found.id in self._heirs
+        return Amount(amount.total) if amount is not None and is_mixed else amount
 
     def _asked_for(self, station: Station) -> Amount | None:
         name = station.bound("served")
@@ -125,7 +144,21 @@ class StationFlows:
         summed = tuple(context.add_up([p[i] for p in parts], name, out) for i, out in enumerate(outs))
         return Amount(total, summed)
 
-    def _gated(self, amount: int, schedule: DispatchSchedule, owner: str, own_queue: str | None) -> int:
+    def _behind(self, gate: _Gate, asked: Amount, owner: str) -> Amount:
+        """What is behind a gate that holds work back: of what comes through each class has its share of that."""
+        if gate.held is None or asked.parts is None:
+            return asked
+        builder, owner = self._builder, f"{owner} gate"
+        total = builder.emit(op.ADD, gate.through, gate.held, owner=owner)
+        keep = builder.emit(op.DIV, gate.held, total, owner=owner)
+        present = []
+        for part in asked.parts:
+            there, held = builder.column(owner), builder.column(owner)
+            builder.emit_many(op.MIX, (there, held), (part, keep), (0.0,))
+            present.append(there)
+        return Amount(gate.through, self._context.scaled(tuple(present), total, gate.through, owner))
+
+    def _gated(self, amount: int, schedule: DispatchSchedule, owner: str, own_queue: str | None) -> _Gate:
         """What a gate lets through of an amount, or of a capacity."""
         builder = self._builder
         zero, owner = builder.scalar(0.0), f"{owner} gate"
@@ -138,9 +171,9 @@ class StationFlows:
             allowed = builder.emit(op.IF, is_open, most, zero, owner=owner)
             through, lost, held = (builder.column(owner) for _ in range(3))
             builder.emit_many(op.SERVE, (through, lost, held), (amount, allowed, zero), (0.0,))
-            return through
+            return _Gate(through, held)
         most = amount if bound is None else builder.emit(op.CAPPED, amount, bound.total, owner=owner)
-        return builder.emit(op.IF, is_open, most, zero, owner=owner)
+        return _Gate(builder.emit(op.IF, is_open, most, zero, owner=owner))
 
     def _demand(self, desk: _Desk) -> int:
         builder, station = self._builder, desk.station
@@ -278,15 +311,17 @@ class StationFlows:
         context, name = self._context, node.id
         owner = self._owners.get(name)
         outflow = context.of_reference(node.outflow) or Amount(self._builder.scalar(0.0))
+        outflow = self._own(outflow, node.outflow) or outflow
         real = outflow.total
         if node.dispatch_schedule is not None:
-            real = self._gated(real, node.dispatch_schedule, name, None)
+            gate = self._gated(real, node.dispatch_schedule, name, None)
+            outflow, real = self._behind(gate, outflow, name), gate.through
         inflow = self._queue_inflow(node, owner, works)
-        work = StationWork(owner, inflow, Amount(real), context.of_reference(node.loss), asked=outflow)
+        loss = self._own(context.of_reference(node.loss), node.loss)
+        work = StationWork(owner, inflow, Amount(real), loss, asked=outflow)
         work.depth = context.columns[name]
         self._queue(work, owner, context.initial.get(name, 0.0))
-        is_heir = (context.names.resolve(node.outflow) or "") in self._heirs
-        mix_queue(context, work, name, inherits=outflow.parts is None or is_heir)
+        mix_queue(context, work, name, inherits=outflow.parts is None)
         if owner is not None:
             works[owner.index].overflow, works[owner.index].present = work.overflow, work.present
 

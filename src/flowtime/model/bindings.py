@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 from flowtime.model.spec import Semantics
@@ -27,8 +28,12 @@ SERIES_FIELDS: Final = (
     ("parallelism", "parallelism"),
 )
 
+_WIRE_NAMES: Final = tuple(wire for _, wire in SERIES_FIELDS)
+# All at once: this is asked several times of every node of a model.
+_VALUES: Final = attrgetter(*(name for name, _ in SERIES_FIELDS))
+
 
 def bound_references(semantics: Semantics) -> dict[str, str]:
     """Map each part that a series plays to the text that names the series; a numeric parallelism is none."""
-    given = ((wire, getattr(semantics, name)) for name, wire in SERIES_FIELDS)
+    given = zip(_WIRE_NAMES, _VALUES(semantics), strict=True)
     return {wire: text for wire, text in given if isinstance(text, str)}

@@ -112,6 +112,9 @@ class SeriesReference(NamedTuple):
 
 def split_reference(text: str) -> SeriesReference:
     """Take ``id``, ``series:id``, ``id@class``, ``self`` or ``file:path`` apart; it does not look anything up."""
+    if text.isidentifier():
+        # By far the most, and asked several times of each.
+        return SeriesReference(text)
     text = text.strip()
     if text.startswith("file:"):
         return SeriesReference(None, None, text[len("file:") :])
