@@ -6,8 +6,6 @@ one hides or fakes a fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,20 +43,29 @@ def apart(left: FloatArray, right: FloatArray) -> BoolArray:
 
 def bin_ranges(broken: BoolArray) -> tuple[tuple[int, int], ...]:
     """Return the bins where ``broken`` (bins,) is true as inclusive ranges."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], broken, [False])).astype(np.int8)))
-    return tuple((int(first), int(end) - 1) for first, end in edges.reshape(-1, 2))
+    runs = _runs(broken)
+    return tuple(zip(runs[:, 0].tolist(), (runs[:, 1] - 1).tolist(), strict=True))
 
 
 def long_runs(true: BoolArray, least: int) -> BoolArray:
     """Return ``true`` (bins,) without the runs that are shorter than ``least`` bins."""
-    kept = np.zeros_like(true)
-    for first, last in _runs(true, least):
-        kept[first : last + 1] = True
-    return kept
+    runs = _runs(true)
+    long = runs[runs[:, 1] - runs[:, 0] >= least]
+    # Up by one where a run begins and down where it has ended: the sum so far is 1 inside of one.
+    steps = np.zeros(true.size + 1, dtype=np.int8)
+    steps[long[:, 0]] = 1
+    steps[long[:, 1]] = -1
+    return np.asarray(np.cumsum(steps[:-1], dtype=np.int8) == 1)
 
 
-def _runs(true: BoolArray, least: int) -> Iterator[tuple[int, int]]:
-    return ((first, last) for first, last in bin_ranges(true) if last - first + 1 >= least)
+def _runs(true: BoolArray) -> NDArray[np.intp]:
+    """Where runs of true begin and have ended, (runs, 2)."""
+    if not true.size:
+        return np.empty((0, 2), dtype=np.intp)
+    edges = np.empty(true.size + 1, dtype=np.bool_)
+    edges[0], edges[-1] = true[0], true[-1]
+    np.not_equal(true[1:], true[:-1], out=edges[1:-1])
+    return np.flatnonzero(edges).reshape(-1, 2)
 
 
 def finite_or_zero(values: FloatArray) -> FloatArray:
