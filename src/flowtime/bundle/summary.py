@@ -51,7 +51,8 @@ def summarize(view: RunView) -> tuple[NodeSummary, ...]:
 
 
 def _node(name: str, arrays: Mapping[str, FloatArray], grid: Grid, warning_count: int) -> NodeSummary:
-    arrivals, served = _total(arrays.get("arrivals")), _total(arrays.get("served"))
+    # All that came in, what overflowed from other nodes too.
+    arrivals, served = _total(arrays.get("inflow", arrays.get("arrivals"))), _total(arrays.get("served"))
     utilization = _finite(arrays.get("utilization"))
     profile_metric = _telling(arrays)
     return NodeSummary(

@@ -104,7 +104,7 @@ class _LatencyLowering:
 
     def _of(self, station: Station, links: Sequence[_Link]) -> int | None:
         builder, owner = self._builder, f"{station.id}.flowLatencyMs"
-        name = station.series.get("arrivals" if is_sink(station.node) else "served")
+        name = station.inflow if is_sink(station.node) else station.series.get("served")
         gauge = None if name is None else self._part.columns.get(name)
         if gauge is None and self._part.class_id is not None:
             return None

@@ -132,7 +132,9 @@ class _StationMetrics:
 
     def lower(self) -> dict[str, int]:
         """Return the columns of those metrics whose series are there."""
-        served, arrivals = self._column.get("served"), self._column.get("arrivals")
+        served = self._column.get("served")
+        # What overflows from other nodes comes in as well.
+        arrivals = self._column.get("inflow", self._column.get("arrivals"))
         if served is not None:
             self._of_work(served)
             if arrivals is not None and not is_sink(self._station.node):

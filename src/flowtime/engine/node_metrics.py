@@ -52,7 +52,7 @@ class NodeMetrics(Mapping[str, FloatArray]):
 
     def _kingman(self) -> FloatArray:
         station = self._result.compiled.station(self._node)
-        return kingman_queue_time(self["utilization"], self["serviceTimeMs"], self._result[station.series["arrivals"]])
+        return kingman_queue_time(self["utilization"], self["serviceTimeMs"], self._result[station.inflow or ""])
 
 
 class Metrics(Mapping[str, NodeMetrics]):
