@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +26,17 @@ from numpy.typing import NDArray
 from flowtime.errors import StorageError
 from flowtime_kernels import table
 
-__all__ = ["KernelInfo", "Kernels", "WarmReport", "cache_folder", "clear", "info", "load_kernels", "warm"]
+__all__ = [
+    "KernelInfo",
+    "Kernels",
+    "WarmReport",
+    "cache_folder",
+    "clear",
+    "import_kernels",
+    "info",
+    "load_kernels",
+    "warm",
+]
 
 _MARK = "warm"
 _LOCK_SECONDS = 600.0
@@ -75,7 +86,7 @@ def load_kernels(root: Path | None = None) -> Kernels:
     if loaded is not None:
         return loaded
     folder = cache_folder(root)
-    kernels = _import_kernels(folder)
+    kernels: Kernels = import_kernels(folder)
     if not (folder / _MARK).exists():
         warm(root)
     return kernels
@@ -88,7 +99,7 @@ def warm(root: Path | None = None) -> WarmReport:
 
     folder = cache_folder(root)
     begin = time.perf_counter()
-    kernels = _import_kernels(folder)
+    kernels: Kernels = import_kernels(folder)
     try:
         with FileLock(folder / "lock", timeout=_LOCK_SECONDS):
             done = (folder / _MARK).exists()
@@ -148,7 +159,8 @@ def _signature() -> str:
     return f"kernels-{digest.hexdigest()[:16]}"
 
 
-def _import_kernels(folder: Path) -> Kernels:
+def import_kernels(folder: Path, name: str = "entry") -> Any:
+    """Import a module of kernels that keeps what it compiles in ``folder``; StorageError where that can not be made."""
     # Intel's vector library, where it is installed, rounds exp, log and powers unlike the scalar one that
     # ends a row with, and a result must not depend on where blocks end.  Numba reads this when imported.
     os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
@@ -166,10 +178,9 @@ def _import_kernels(folder: Path) -> Kernels:
     # Numba asks for the folder when a kernel is declared; other users of Numba keep theirs.
     config.CACHE_DIR = str(folder)
     try:
-        from flowtime_kernels import entry
+        return import_module(f"flowtime_kernels.{name}")
     finally:
         config.CACHE_DIR = before
-    return entry
 
 
 def _call_once(kernels: Kernels) -> None:
