@@ -67,6 +67,13 @@ class BundleContent:
     rng: RngEntry | None
     created_utc: str
     series_csv: bool
+    # What is odd beside what the result itself says.
+    notes: tuple[WarningEntry, ...] = ()
+
+    @property
+    def capture_hash(self) -> str | None:
+        """The content hash of the capture that fed the run; None for a simulation."""
+        return self.origin.capture.content_hash if self.origin.capture else None
 
 
 def grid_entry(spec: ModelSpec) -> GridEntry:
@@ -130,10 +137,11 @@ def run_file(content: BundleContent, entries: tuple[SeriesEntry, ...]) -> RunFil
         input_hash=content.hashes.input,
         model_hash=content.hashes.model,
         scenario_hash=content.hashes.scenario,
+        capture_hash=content.capture_hash,
         grid=grid_entry(content.model.spec),
         created_utc=content.created_utc,
         class_coverage=content.result.class_coverage,
-        warnings=tuple(_warning_entry(warning) for warning in content.result.warnings),
+        warnings=(*content.notes, *(_warning_entry(warning) for warning in content.result.warnings)),
         series=tuple(RunSeries(id=entry.id, path=entry.path, unit=entry.unit) for entry in entries),
         classes=content.model.spec.classes or (),
     )
@@ -157,6 +165,7 @@ def manifest_file(
             model_id=_model_id(content.hashes),
             template_id=content.origin.template_id,
             input_hash=content.hashes.input,
+            capture_hash=content.capture_hash,
         ),
         classes=content.model.spec.classes or (),
     )
@@ -165,7 +174,7 @@ def manifest_file(
 def metadata_file(content: BundleContent) -> MetadataFile:
     """Return what model/metadata.json says."""
     sources = {node.id: source for node in content.model.spec.nodes if (source := getattr(node, "source", None))}
-    bindings = tuple(sorted(content.origin.telemetry_bindings.values()))
+    bindings = tuple(sorted(set(content.origin.telemetry_bindings.values())))
     return MetadataFile(
         template_id=content.origin.template_id,
         template_title=content.origin.title,
@@ -212,6 +221,7 @@ def provenance_file(content: BundleContent) -> ProvenanceFile:
         template_hash=origin.template_hash,
         parameters=dict(origin.parameters),
         telemetry_bindings=dict(origin.telemetry_bindings),
+        capture=origin.capture,
         rng=content.rng,
         authored=content.model.spec.provenance,
     )

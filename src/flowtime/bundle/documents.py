@@ -14,11 +14,13 @@ from msgspec import Meta
 from flowtime.model.spec import Bins, BinSize, BinUnit, ClassSpec, Provenance, Seed, Wire
 
 __all__ = [
+    "CaptureOrigin",
     "ClassCoverage",
     "Count",
     "CsvFormat",
     "FileEntry",
     "Formats",
+    "GapChoice",
     "GridEntry",
     "Hash",
     "IndexFile",
@@ -30,6 +32,7 @@ __all__ = [
     "ProvenanceFile",
     "Randomness",
     "RelativePath",
+    "Resampling",
     "RngEntry",
     "RunFile",
     "RunId",
@@ -48,6 +51,8 @@ RelativePath = Annotated[str, Meta(min_length=1, description="Path below the run
 Count = Annotated[int, Meta(ge=0)]
 Mode: TypeAlias = Literal["simulation", "telemetry"]
 ClassCoverage: TypeAlias = Literal["full", "partial", "missing"]
+Resampling: TypeAlias = Literal["sum", "mean"]
+GapChoice: TypeAlias = Literal["model", "keep"]
 
 
 class GridEntry(Wire, frozen=True, kw_only=True):
@@ -110,6 +115,7 @@ class RunFile(Wire, frozen=True, kw_only=True):
     input_hash: Hash
     model_hash: Hash
     scenario_hash: Hash
+    capture_hash: Hash | None = None
     grid: GridEntry
     created_utc: Utc
     class_coverage: ClassCoverage
@@ -133,6 +139,7 @@ class ManifestProvenance(Wire, frozen=True, kw_only=True):
     model_id: str
     template_id: str
     input_hash: Hash
+    capture_hash: Hash | None = None
 
 
 class ManifestFile(Wire, frozen=True, kw_only=True):
@@ -241,6 +248,28 @@ class MetadataFile(Wire, frozen=True, kw_only=True):
     randomness: Randomness
 
 
+class CaptureOrigin(Wire, frozen=True, kw_only=True):
+    """The telemetry capture that a run was fed from, and where that one came from.
+
+    ``contentHash`` is that of the capture's manifest; ``runId`` and the hashes are those of the run that was
+    captured, null where it was none; ``capturedAtUtc`` is when.  ``resample`` says how the capture was brought
+    to the grid of the model, null where the grids are one; ``gaps`` what stood where nothing was measured.
+    """
+
+    content_hash: Hash
+    source: str
+    run_id: str | None = None
+    model_hash: Hash | None = None
+    scenario_hash: Hash | None = None
+    input_hash: Hash | None = None
+    template_id: str | None = None
+    template_version: str | None = None
+    template_hash: Hash | None = None
+    captured_at_utc: Utc
+    resample: Resampling | None = None
+    gaps: GapChoice = "model"
+
+
 class ProvenanceFile(Wire, frozen=True, kw_only=True):
     """``model/provenance.json``: how the model was made; only where that is known.
 
@@ -261,5 +290,6 @@ class ProvenanceFile(Wire, frozen=True, kw_only=True):
     template_hash: Hash | None
     parameters: dict[str, object]
     telemetry_bindings: dict[str, str]
+    capture: CaptureOrigin | None = None
     rng: RngEntry | None
     authored: Provenance | None

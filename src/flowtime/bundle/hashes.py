@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from flowtime.bundle.documents import Mode, RngEntry
+from flowtime.bundle.documents import CaptureOrigin, Mode, RngEntry
 from flowtime.bundle.encoding import canonical_hash
 from flowtime.model import Model, canonical_bytes
 from flowtime.storage import sha256_bytes
@@ -29,11 +29,17 @@ class Origin:
     mode: Mode = "simulation"
     parameters: Mapping[str, object] = field(default_factory=dict)
     telemetry_bindings: Mapping[str, str] = field(default_factory=dict)
+    capture: CaptureOrigin | None = None
 
     @property
     def is_template(self) -> bool:
         """Whether a template was rendered."""
         return self.template_hash is not None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is more to tell of the model than its file does: a template, or telemetry."""
+        return self.is_template or self.mode == "telemetry"
 
 
 class RunHashes(NamedTuple):
@@ -51,7 +57,7 @@ def hash_run(model: Model, origin: Origin, rng: RngEntry | None) -> RunHashes:
     """Return the hashes of a run, each ``sha256:<hex>``.
 
     The input hash of a template run covers the text of the template and every parameter, defaults
-    included; that of a plain model covers the model hash.
+    included; that of a plain model covers the model hash.  Both cover the capture that fed a telemetry run.
     """
     model_hash = sha256_bytes(canonical_bytes(model))
     random: dict[str, object] | None = {"kind": rng.kind, "seed": rng.seed} if rng else None
@@ -70,4 +76,8 @@ def hash_run(model: Model, origin: Origin, rng: RngEntry | None) -> RunHashes:
         }
     else:
         request["modelHash"] = model_hash
+    if origin.capture is not None:
+        # By what was measured, and neither by the folder that it lies in nor by the day of the capture.
+        found = origin.capture
+        request["capture"] = {"contentHash": found.content_hash, "resample": found.resample, "gaps": found.gaps}
     return RunHashes(model_hash, scenario_hash, canonical_hash(request))

@@ -76,6 +76,16 @@ class Bundle:
         """The names of the series in the order of the index."""
         return tuple(entry.name for entry in self.index.series)
 
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """All series as they are mapped, read-only (series, bins), in the order of the index.
+
+        Raises RunCorruptError where the file is missing: whoever wants it all at once should not read CSVs.
+        """
+        if self._matrix is None:
+            raise RunCorruptError(f"{self.index.formats.matrix.path} is missing")
+        return np.asarray(self._matrix)
+
     def has(self, relative: str) -> bool:
         """Whether a file is there."""
         return (self.path / relative).is_file()

@@ -107,5 +107,5 @@ def _write_model(staging: StagingFolder, content: BundleContent) -> None:
     staging.write(SPEC, text)
     staging.write(MODEL, text)
     staging.write(METADATA, encode_file(metadata_file(content)))
-    if content.origin.is_template or content.model.spec.provenance is not None:
+    if content.origin.is_told or content.model.spec.provenance is not None:
         staging.write(PROVENANCE, encode_file(provenance_file(content)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from flowtime.runs.folders import find_run, list_runs
 from flowtime.runs.ids import model_run_id, random_run_id, template_run_id
-from flowtime.runs.registry import RunSummary, find_run, list_runs
+from flowtime.runs.summary import RunSummary
 from flowtime.runs.times import utc_text
 
 __all__ = [

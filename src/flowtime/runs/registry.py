@@ -1,135 +1,242 @@
-"""Which runs there are: read from the folders themselves, each time."""
+"""Lists of runs, by way of an index that follows the folders.
+
+The folders are the truth.  Each list first looks for folders that came or went, and for a run.json that was
+written to; what it finds enters the index, so that a page of 10,000 runs is not 10,000 files.
+"""
 
 from __future__ import annotations
 
-import difflib
-import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
+from typing import Literal, Self, TypeAlias, TypeVar
 
 import msgspec
 
-from flowtime.errors import RunNotFoundError, StorageError
+from flowtime.errors import StorageError
+from flowtime.runs.folders import FileStamp, folder_names, run_stamp
+from flowtime.runs.index import RunIndex, index_path
+from flowtime.runs.query import RunPage, RunQuery
+from flowtime.runs.summary import RunSummary, read_summary
+from flowtime.storage import locked
 
-__all__ = ["RUN_FILE", "RunSummary", "find_run", "list_runs"]
+__all__ = ["Check", "IndexReport", "Registry"]
 
-RUN_FILE = "run.json"
-_MAX_RUN_FILE_BYTES = 64 * 1024 * 1024
+T = TypeVar("T")
+Check: TypeAlias = Literal["some", "all"]
+
+# One look at a run.json takes 3 us: this many are looked at for a list, and the next ones for the next.
+_CHECKED_AT_ONCE = 1000
+_LOCK_FILE = ".lock"
+_LOCK_TIMEOUT_S = 30.0
+# A file that was written this shortly before it was read may be written again within one tick of its clock:
+# two seconds on disks that keep whole seconds, some milliseconds elsewhere.
+_SECOND_NS = 1_000_000_000
+_COARSE_NS = 2 * _SECOND_NS
+_FINE_NS = _SECOND_NS // 10
+_UNSETTLED = FileStamp(-1, -1, -1)
+_UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One run in a list; with a ``problem``, what could be read of one that is not sound.
+class IndexReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What was read into a new index; ``path`` is None where it could not be kept, and ``note`` says why."""
 
-    ``created_utc`` and ``input_hash`` are as in run.json; ``path`` is the folder; hints (severity info)
-    are not in ``warning_count``.
+    run_count: int
+    broken_count: int
+    path: str | None
+    note: str | None
+
+
+class Registry:
+    """The runs of one root.  A context manager, for one thread; opening it takes a millisecond.
+
+    ``clock`` gives aware times.  Where the index can not be kept (no right to write, no room), every run is read
+    instead: the same lists, slower, and ``note`` says why.
     """
 
-    run_id: str
-    path: str
-    kind: str | None = None
-    mode: str | None = None
-    template_id: str | None = None
-    template_title: str | None = None
-    template_version: str | None = None
-    created_utc: str | None = None
-    input_hash: str | None = None
-    bins: int | None = None
-    series_count: int = 0
-    warning_count: int = 0
-    problem: str | None = None
+    def __init__(self, root: Path, *, clock: Callable[[], datetime]) -> None:
+        """Point at a root; nothing is read yet."""
+        self.note: str | None = None
+        self._root = root
+        self._clock = clock
+        self._index: RunIndex | None = None
+        self._is_kept = False
+        self._was_discarded = False
+        self._checked_to = ""
+
+    def __enter__(self) -> Self:
+        """Return the registry."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the files of the index back; they are opened again when they are needed."""
+        if self._index is not None:
+            self._index.close()
+        self._index = None
+
+    def page(self, query: RunQuery, *, check: Check = "some") -> RunPage:
+        """Return one page of runs, newest first.
+
+        Folders that came or went since the last list are noticed, whoever made or removed them.  A run.json that
+        was written to in place is noticed where its run is on the page, and among the 1,000 runs whose turn it is
+        to be looked at; ``all`` looks at every one.  Raises StorageError when the root can not be read.
+        """
+        return self._guarded(lambda index: self._page(index, query, check))
+
+    def template_ids(self) -> tuple[str, ...]:
+        """Return the ids of all templates that there are runs of."""
+
+        def work(index: RunIndex) -> tuple[str, ...]:
+            self._refresh(index, "some")
+            return tuple(sorted(index.templates()))
+
+        return self._guarded(work)
+
+    def reindex(self) -> IndexReport:
+        """Read every run anew, whatever the index says of it."""
+        return self._guarded(self._reindex)
+
+    def _page(self, index: RunIndex, query: RunQuery, check: Check) -> RunPage:
+        fresh = self._refresh(index, check)
+        items = index.select(query)
+        # What is shown is always looked at; what that changes may bring others onto the page.
+        while stale := self._changed(index.stamps_of(run.run_id for run in items if run.run_id not in fresh)):
+            self._read(index, stale)
+            fresh |= stale
+            items = index.select(query)
+        return RunPage(
+            items=tuple(msgspec.structs.replace(run, path=str(self._root / run.run_id)) for run in items),
+            total_count=index.count(query),
+            page=query.page,
+            page_size=query.page_size,
+            note=self.note,
+        )
+
+    def _reindex(self, index: RunIndex) -> IndexReport:
+        with index.writing():
+            index.clear()
+            summaries = [self._read_one(index, name) for name in sorted(folder_names(self._root))]
+        runs = [summary for summary in summaries if summary is not None]
+        return IndexReport(
+            run_count=len(runs),
+            broken_count=sum(run.status == "broken" for run in runs),
+            path=str(index_path(self._root)) if self._is_kept else None,
+            note=self.note,
+        )
+
+    def _refresh(self, index: RunIndex, check: Check) -> set[str]:
+        """Bring the index up to what is on the disk; return the names that were read."""
+        there = folder_names(self._root)
+        if check == "all":
+            stamps = index.stamps()
+            known = set(stamps)
+        else:
+            known = index.names()
+            stamps = index.stamps(after=self._checked_to, limit=_CHECKED_AT_ONCE)
+            self._checked_to = max(stamps) if len(stamps) == _CHECKED_AT_ONCE else ""
+        came = {name for name in there - known if run_stamp(self._root, name) is not None}
+        stale = came | (known - there) | self._changed(stamps)
+        self._read(index, stale)
+        return stale
+
+    def _changed(self, stamps: dict[str, FileStamp]) -> set[str]:
+        return {name for name, stamp in stamps.items() if run_stamp(self._root, name) != stamp}
+
+    def _read(self, index: RunIndex, names: Iterable[str]) -> None:
+        """Put what the disk says of some runs into the index, all at once."""
+        if not names:
+            return
+        # The files are read under the lock, so that what two processes read is kept in the order they read it.
+        with index.writing():
+            for name in names:
+                self._read_one(index, name)
+
+    def _read_one(self, index: RunIndex, name: str) -> RunSummary | None:
+        # Before the file: one that changes in between is then read again.
+        stamp = run_stamp(self._root, name)
+        if stamp is None:
+            index.drop(name)
+            return None
+        summary = read_summary(self._root / name)
+        index.put(stamp if self._is_settled(stamp) else _UNSETTLED, summary)
+        return summary
+
+    def _is_settled(self, stamp: FileStamp) -> bool:
+        tick = _FINE_NS if stamp.modified_ns % _SECOND_NS else _COARSE_NS
+        return max(stamp.modified_ns, stamp.changed_ns) < self._clock().timestamp() * _SECOND_NS - tick
+
+    def _guarded(self, work: Callable[[RunIndex], T]) -> T:
+        """Do something with the index: the one that is kept, else a new one in its place, else one in memory."""
+        while True:
+            try:
+                return work(self._opened())
+            except sqlite3.Error as error:
+                # An index in memory that fails is a defect, or there is no memory.
+                if self._index is not None and not self._is_kept:
+                    raise
+                self._part_from(error)
+
+    def _opened(self) -> RunIndex:
+        if self._index is not None and not self._is_kept and self.note is None and self._has_runs():
+            self.close()  # the first run came: now there is something to keep
+        if self._index is None:
+            self._is_kept = self.note is None and self._may_keep()
+            self._index = self._open_kept() if self._is_kept else RunIndex(None)
+        return self._index
+
+    def _has_runs(self) -> bool:
+        # So that a list in a folder without runs leaves nothing there.
+        return any(run_stamp(self._root, name) is not None for name in folder_names(self._root))
+
+    def _may_keep(self) -> bool:
+        path = index_path(self._root)
+        if path.exists():
+            return True
+        if not self._has_runs():
+            return False
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            self.note = _told(error.strerror or str(error))
+            return False
+        return True
+
+    def _open_kept(self) -> RunIndex:
+        path = index_path(self._root)
+        if path.exists():
+            return RunIndex(path)
+        # One at a time: switching a new file to WAL does not wait for others.
+        try:
+            with locked(path.with_name(_LOCK_FILE), timeout_s=_LOCK_TIMEOUT_S):
+                return RunIndex(path)
+        except StorageError as error:
+            raise sqlite3.OperationalError(error.message) from error
+
+    def _part_from(self, error: sqlite3.Error) -> None:
+        """Close an index that failed: remove one that is no index, once; do without one that can not be used."""
+        self.close()
+        # The low byte is the kind of the error, what is above it the finer one.
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if kind in _UNREADABLE and not self._was_discarded:
+            self._was_discarded = True
+            self._discard()
+        else:
+            self.note = _told(str(error))
+
+    def _discard(self) -> None:
+        path = index_path(self._root)
+        try:
+            with locked(path.with_name(_LOCK_FILE), timeout_s=_LOCK_TIMEOUT_S):
+                for suffix in ("", "-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+        except (OSError, StorageError) as error:
+            self.note = _told(str(error))
 
 
-class _GridHead(msgspec.Struct, frozen=True):
-    bins: int
-
-
-class _WarningHead(msgspec.Struct, frozen=True):
-    severity: str | None = None
-
-
-class _RunHead(msgspec.Struct, frozen=True, rename="camel"):
-    """The part of a run.json, of whatever kind of run, that a list shows."""
-
-    run_id: str
-    created_utc: str
-    kind: str | None = None
-    mode: str | None = None
-    template_id: str | None = None
-    template_title: str | None = None
-    template_version: str | None = None
-    input_hash: str | None = None
-    grid: _GridHead | None = None
-    # Raw, since only their number is shown: nothing inside is decoded.
-    series: tuple[msgspec.Raw, ...] = ()
-    warnings: tuple[_WarningHead, ...] = ()
-
-
-def list_runs(root: Path) -> list[RunSummary]:
-    """Return the runs in ``root``, newest first; those whose run.json can not be read come last.
-
-    A run is a folder that holds a run.json; hidden folders, staging ones among them, are none.  What
-    can not be read is listed with its problem, never left out.  Raises StorageError when the root
-    itself can not be read; a root that is not there holds no runs.
-    """
-    runs = [_summary(folder) for folder in _folders(root) if (folder / RUN_FILE).exists()]
-    runs.sort(key=lambda run: run.run_id)
-    runs.sort(key=lambda run: run.created_utc or "", reverse=True)
-    return runs
-
-
-def find_run(root: Path, id_or_path: str) -> Path:
-    """Return the folder of a run, given its id in ``root`` or the path of the folder.
-
-    Raises RunNotFoundError, with the ids that look alike.
-    """
-    names = {folder.name: folder for folder in _folders(root)}
-    # By the names that are there, so that no text from outside is ever joined to the root.
-    candidates = [names[id_or_path]] if id_or_path in names else [Path(id_or_path)]
-    for folder in candidates:
-        if (folder / RUN_FILE).is_file():
-            return folder
-    close = difflib.get_close_matches(id_or_path, names, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "name a folder that holds a run.json"
-    raise RunNotFoundError(f"there is no run {id_or_path!r}", hint=hint)
-
-
-def _folders(root: Path) -> list[Path]:
-    try:
-        entries = os.scandir(root)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StorageError(f"can not list {root.name}: {error.strerror}", code="storage.unreadable") from error
-    with entries:
-        return [Path(entry.path) for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
-
-
-def _summary(folder: Path) -> RunSummary:
-    try:
-        head = _read_head(folder / RUN_FILE)
-    except (OSError, msgspec.DecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return RunSummary(run_id=folder.name, path=str(folder), problem=f"{RUN_FILE} can not be read: {reason}")
-    mismatch = None if head.run_id == folder.name else f"{RUN_FILE} says that this is run {head.run_id}"
-    return RunSummary(
-        run_id=folder.name,
-        path=str(folder),
-        kind=head.kind,
-        mode=head.mode,
-        template_id=head.template_id,
-        template_title=head.template_title,
-        template_version=head.template_version,
-        created_utc=head.created_utc,
-        input_hash=head.input_hash,
-        bins=head.grid.bins if head.grid else None,
-        series_count=len(head.series),
-        warning_count=sum(warning.severity != "info" for warning in head.warnings),
-        problem=mismatch,
-    )
-
-
-def _read_head(path: Path) -> _RunHead:
-    with path.open("rb") as file:
-        data = file.read(_MAX_RUN_FILE_BYTES + 1)
-    if len(data) > _MAX_RUN_FILE_BYTES:
-        raise msgspec.DecodeError(f"more than {_MAX_RUN_FILE_BYTES} bytes")
-    return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_RunHead)
+def _told(reason: str) -> str:
+    return f"the index of the runs can not be kept ({reason}): every run was read"

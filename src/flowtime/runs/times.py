@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["utc_stamp", "utc_text"]
+__all__ = ["parse_utc", "utc_stamp", "utc_text"]
 
 
 def utc_text(moment: datetime) -> str:
@@ -15,3 +15,12 @@ def utc_text(moment: datetime) -> str:
 def utc_stamp(moment: datetime) -> str:
     """Return an aware time as ``20250131T235959Z``, fit for a name."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def parse_utc(text: str) -> datetime | None:
+    """Return the time that an ISO 8601 text says, UTC where it names no zone; None where it is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
