@@ -22,6 +22,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -33,7 +34,14 @@ EXAMPLES = DOCS / "examples"
 SOURCE = ROOT / "src" / "flowtime"
 
 BLOCK = re.compile(r"<!-- begin: (?P<kind>\w+) ?(?P<words>[^\n]*?) -->\n.*?<!-- end -->", re.DOTALL)
-LANGUAGES = {".py": "python", ".yaml": "yaml", ".csv": "text", ".toml": "toml"}
+LANGUAGES = {
+    ".py": "python",
+    ".yaml": "yaml",
+    ".csv": "text",
+    ".toml": "toml",
+    ".json": "json",
+    ".jsonl": "json",
+}
 STATUSES = ("works", "noted")
 SIMPLE: Mapping[Any, str] = {
     int: "whole number",
@@ -60,7 +68,7 @@ CODE_CALLS: Mapping[tuple[str, str], str] = {
     ("decode", "ChoiceReader"): "model.",
 }
 CODE = re.compile(
-    r"(?:model|expression|compile|template|parameter|storage|run|settings|usage|extra|flowtime|document)\.[a-z_]+"
+    r"(?:model|expression|compile|template|parameter|storage|run|settings|usage|extra|flowtime|document|telemetry|gaps|state)\.[a-z_]+"
 )
 # What looks like a code and is a file or a module.
 NO_CODES = frozenset(
@@ -226,6 +234,9 @@ class _Screen(io.TextIOWrapper):
         # A drawn id is made of time and chance; one stands for all.
         plain = plain.replace("runs\\", "runs/")  # as Windows writes it
         plain = re.sub(r"run_\d{8}T\d{6}Z_[0-9a-f]{8}", "run_20250303T080000Z_5e0b1c7a", plain)
+        plain = re.sub(r"~\d{8}T\d{6}Z-[0-9a-f]{8}", "~20250303T080000Z-5e0b1c7a", plain)
+        # So does one time for today's: what a page shows is the same on any day.
+        plain = re.sub(rf"{datetime.now(UTC):%Y-%m-%d} \d\d:\d\d:\d\d", "2025-03-03 08:00:00", plain)
         return "\n".join(line.rstrip() for line in plain.rstrip().splitlines())
 
 
@@ -319,13 +330,35 @@ def warnings(_words: str, _scratch: Path) -> str:
     return table(("code", "severity", "what it says", "what to do"), rows)
 
 
+def findings(_words: str, _scratch: Path) -> str:
+    """Return what a capture or an import may find in its data."""
+    texts = data("findings")
+    meanings("findings.toml", finding_codes(), texts)
+    rows = [(f"`{code}`", text["severity"], text["means"], text["cause"], text["do"]) for code, text in texts.items()]
+    return table(("code", "severity", "what it says", "where it comes from", "what to do"), rows)
+
+
+def finding_codes() -> set[str]:
+    """Return every code that can stand in the manifest of a capture, read from the source."""
+    from flowtime.telemetry.loaders.notes import NOTES
+
+    # The only code of one word, which no pattern can tell from other words.
+    found = {"spike", *NOTES}
+    for module in ("gaps", "injection"):
+        tree = ast.parse((SOURCE / "telemetry" / f"{module}.py").read_text(encoding="utf-8"))
+        for statement in tree.body:
+            if not (isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"):
+                found.update(_codes_within(statement))
+    return found
+
+
 def warning_codes() -> set[str]:
-    """Return every code that the warnings of the engine can have, read from their source.
+    """Return every code that the warnings of a run can have, read from their source.
 
     A code that is put together ends in ``<label>``.
     """
     found: set[str] = set()
-    for path in sorted((SOURCE / "engine").glob("*warnings.py")):
+    for path in sorted([*(SOURCE / "engine").glob("*warnings.py"), SOURCE / "orchestration" / "telemetry_warnings.py"]):
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             if not (isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"):
                 found.update(_codes_within(statement))
@@ -470,9 +503,10 @@ def _called_codes(stem: str, call: ast.Call) -> Iterator[str]:
     if not isinstance(word, ast.Constant) or not isinstance(word.value, str):
         return
     yield prefix + word.value.replace(" ", "_")
-    # The header of a template is read by the same readers.
+    # The header of a template and a file of gaps are read by the same readers.
     if stem in ("decode", "scalars"):
         yield "template." + word.value
+        yield "gaps." + word.value
 
 
 KINDS: Mapping[str, Callable[[str, Path], str]] = {
@@ -489,6 +523,7 @@ KINDS: Mapping[str, Callable[[str, Path], str]] = {
         shipped,
         metrics,
         warnings,
+        findings,
         fields,
         codes,
         exits,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flowtime.events import Observer
 from flowtime.model import Model, parse_model
 from flowtime.model.spec import Wire
 from flowtime.orchestration import RunEnvelope, RunRequest, run_simulation
@@ -156,6 +157,7 @@ def simulate(
     day: datetime = DAY_ONE,
     settings: Settings | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    observer: Observer | None = None,
     **request: object,
 ) -> RunEnvelope:
     """Run the small model with the fake engine, on a fixed day and with random bytes that count up."""
@@ -168,6 +170,7 @@ def simulate(
         entropy=lambda size: next(counter).to_bytes(size, "big"),
         compiler=(engine or FakeEngine()).compile,
         progress=progress,
+        observer=observer,
     )
 
 

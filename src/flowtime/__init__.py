@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowtime.engine import Scale
     from flowtime.errors import FlowtimeError
-    from flowtime.library import compile, evaluate, evaluate_many, open_run, template
+    from flowtime.library import (
+        capture,
+        compile,
+        diff,
+        evaluate,
+        evaluate_many,
+        open_capture,
+        open_run,
+        template,
+    )
     from flowtime.model import load_model, parse_model
 
 __version__ = "0.1.0"
@@ -24,10 +33,13 @@ __all__ = [
     "FlowtimeError",
     "Scale",
     "__version__",
+    "capture",
     "compile",
+    "diff",
     "evaluate",
     "evaluate_many",
     "load_model",
+    "open_capture",
     "open_run",
     "parse_model",
     "template",
@@ -37,7 +49,10 @@ _HOMES = (
     ("flowtime.errors", ("FlowtimeError",)),
     ("flowtime.engine", ("Scale",)),
     ("flowtime.model", ("load_model", "parse_model")),
-    ("flowtime.library", ("compile", "evaluate", "evaluate_many", "open_run", "template")),
+    (
+        "flowtime.library",
+        ("capture", "compile", "diff", "evaluate", "evaluate_many", "open_capture", "open_run", "template"),
+    ),
 )
 
 

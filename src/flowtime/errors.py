@@ -5,6 +5,7 @@
     |   +-- ModelError                 model.*  expression.*
     |   +-- TemplateError              template.*
     |   +-- SettingsError              settings.*
+    |   +-- GapPlanError               gaps.*        a file of gaps to put into telemetry
     +-- ParameterError                 parameter.*   an override or argument of a call
     +-- CompileError                   compile.*     a model the engine can not run
     +-- StorageError                   storage.*     a disk that did not do as asked
@@ -13,6 +14,11 @@
     |   +-- RunNotFoundError           run.not_found
     |   +-- RunConflictError           run.conflict
     |   +-- RunCorruptError            run.corrupt
+    +-- TelemetryError                 telemetry.*   a capture, or a plan for one
+    |   +-- CaptureNotFoundError       telemetry.not_found
+    |   +-- CaptureConflictError       telemetry.exists
+    |   +-- CaptureAlteredError        telemetry.altered
+    +-- StateError                     state.*       a question about a run that it can not answer
     +-- MissingExtraError              extra.missing
 
 Codes are what callers match; texts may change.  ``EXIT_STATUS`` is the only table from code to
@@ -27,10 +33,14 @@ from typing import ClassVar, NamedTuple
 
 __all__ = [
     "EXIT_STATUS",
+    "CaptureAlteredError",
+    "CaptureConflictError",
+    "CaptureNotFoundError",
     "CompileError",
     "Fault",
     "FaultsError",
     "FlowtimeError",
+    "GapPlanError",
     "MissingExtraError",
     "ModelError",
     "ParameterError",
@@ -39,7 +49,9 @@ __all__ = [
     "RunError",
     "RunNotFoundError",
     "SettingsError",
+    "StateError",
     "StorageError",
+    "TelemetryError",
     "TemplateError",
     "UnsafeNameError",
     "exit_status",
@@ -140,6 +152,13 @@ class SettingsError(FaultsError):
     noun = "settings"
 
 
+class GapPlanError(FaultsError):
+    """A file of gaps that can not be read, or does not fit the series that it is meant for."""
+
+    code = "gaps.invalid"
+    noun = "gap plan"
+
+
 class CompileError(FaultsError):
     """A valid document that describes something the engine can not compute."""
 
@@ -189,6 +208,36 @@ class RunCorruptError(RunError):
     code = "run.corrupt"
 
 
+class TelemetryError(FlowtimeError):
+    """A telemetry capture, or what was asked of one, that is not as it should be."""
+
+    code = "telemetry.invalid"
+
+
+class CaptureNotFoundError(TelemetryError):
+    """No capture in that folder, or no such series in it."""
+
+    code = "telemetry.not_found"
+
+
+class CaptureConflictError(TelemetryError):
+    """Where a capture should go, there is one already, or something that is none."""
+
+    code = "telemetry.exists"
+
+
+class CaptureAlteredError(TelemetryError):
+    """A capture whose files do not agree with their hashes."""
+
+    code = "telemetry.altered"
+
+
+class StateError(FlowtimeError):
+    """A question about a run that it can not answer: a bin that it does not have, a node that is not there."""
+
+    code = "state.invalid"
+
+
 class MissingExtraError(FlowtimeError):
     """A feature whose optional dependency is not installed."""
 
@@ -213,6 +262,16 @@ EXIT_STATUS: Mapping[str, int] = MappingProxyType(
         "run.not_found": 3,
         "run.series_not_found": 3,
         "run.conflict": 4,
+        "telemetry": 1,
+        "gaps": 1,
+        "gaps.not_found": 3,
+        "telemetry.not_found": 3,
+        "telemetry.source_not_found": 3,
+        "telemetry.series_not_found": 3,
+        "telemetry.exists": 4,
+        "telemetry.not_a_capture": 4,
+        "telemetry.altered": 6,
+        "state": 1,
         "run": 5,
         "storage": 5,
         "run.corrupt": 6,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from flowtime.bundle import Bundle, open_bundle
 from flowtime.engine import CompiledModel, Overrides, Result, Scenarios, Sweep, compile_model
@@ -14,7 +15,23 @@ from flowtime.model import Model, load_model
 from flowtime.model.randomness import sampling_seed
 from flowtime.templates import Rendered, Template, find_template
 
-__all__ = ["ModelLike", "compile", "evaluate", "evaluate_many", "open_run", "template"]
+if TYPE_CHECKING:
+    from flowtime.telemetry.capture import CaptureReport
+    from flowtime.telemetry.diff import DiffReport
+    from flowtime.telemetry.gaps import Filling
+    from flowtime.telemetry.reader import Capture
+
+__all__ = [
+    "ModelLike",
+    "capture",
+    "compile",
+    "diff",
+    "evaluate",
+    "evaluate_many",
+    "open_capture",
+    "open_run",
+    "template",
+]
 
 ModelLike: TypeAlias = CompiledModel | Model | Rendered | str | os.PathLike[str]
 
@@ -79,3 +96,55 @@ def template(name: str | os.PathLike[str], *, folder: str | os.PathLike[str] | N
 def open_run(path: str | os.PathLike[str]) -> Bundle:
     """Open a run folder; raises RunNotFoundError where there is none."""
     return open_bundle(Path(path))
+
+
+def capture(
+    run: Bundle | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    gaps: str | os.PathLike[str] | None = None,
+    fill: Filling = "none",
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> CaptureReport:
+    """Capture a run into the folder ``output``; see ``telemetry.capture.capture_run`` for what it raises.
+
+    ``gaps`` is a YAML file of gaps to put in; ``fill`` says how missing bins are filled then.
+    """
+    from flowtime.telemetry.capture import CaptureRequest, capture_run
+    from flowtime.telemetry.gap_plan import load_gap_plan
+
+    request = CaptureRequest(
+        output=Path(output),
+        gaps=None if gaps is None else load_gap_plan(gaps),
+        fill=fill,
+        overwrite=overwrite,
+        dry_run=dry_run,
+    )
+    return capture_run(_bundle(run), request, clock=lambda: datetime.now(UTC))
+
+
+def open_capture(path: str | os.PathLike[str]) -> Capture:
+    """Open a capture, every checksum checked; raises CaptureNotFoundError, CaptureAlteredError, TelemetryError."""
+    from flowtime.telemetry.reader import read_capture
+
+    return read_capture(Path(path))
+
+
+def diff(
+    run: Bundle | str | os.PathLike[str],
+    telemetry: Capture | str | os.PathLike[str],
+    *,
+    rtol: float = 1e-9,
+    atol: float = 1e-9,
+) -> DiffReport:
+    """Compare a run with a capture, metric by metric; see ``telemetry.diff.diff_capture``."""
+    from flowtime.telemetry.diff import diff_capture
+    from flowtime.telemetry.reader import Capture
+
+    held = telemetry if isinstance(telemetry, Capture) else open_capture(telemetry)
+    return diff_capture(_bundle(run), held, rtol=rtol, atol=atol)
+
+
+def _bundle(run: Bundle | str | os.PathLike[str]) -> Bundle:
+    return run if isinstance(run, Bundle) else open_run(run)

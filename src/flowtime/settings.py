@@ -18,13 +18,14 @@ from msgspec import Meta
 
 from flowtime.errors import Fault, SettingsError
 
-__all__ = ["Durability", "SeriesCsv", "SettingRow", "Settings", "load_settings", "settings_table"]
+__all__ = ["Durability", "LogFormat", "SeriesCsv", "SettingRow", "Settings", "load_settings", "settings_table"]
 
 SETTINGS_FILE = "flowtime.toml"
 ENV_PREFIX = "FLOWTIME_"
 
 Durability: TypeAlias = Literal["power", "process"]
 SeriesCsv: TypeAlias = Literal["auto", "always", "never"]
+LogFormat: TypeAlias = Literal["off", "json"]
 
 Folder = Annotated[str, Meta(min_length=1)]
 
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """What a run is made with; see ``settings_table`` for what each one means."""
 
     runs_dir: Annotated[Folder, Meta(description="Folder that holds the run folders.")] = "runs"
+    captures_dir: Annotated[Folder, Meta(description="Folder that `telemetry capture` writes to.")] = "captures"
     templates_dir: Annotated[
         Folder | None, Meta(description="Folder of further templates, beside the shipped catalogue.")
     ] = None
@@ -47,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Durability,
         Meta(description="power: files survive a power cut (fsync); process: they survive a killed process."),
     ] = "power"
+    log: Annotated[LogFormat, Meta(description="Write log events to stderr: off, or json, one line each.")] = "off"
     kernel_cache_dir: Annotated[
         Folder | None, Meta(description="Folder of the compiled kernels; none is the cache folder of the user.")
     ] = None

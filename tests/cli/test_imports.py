@@ -9,7 +9,7 @@ import pytest
 
 HEAVY = {"litestar", "matplotlib", "msgspec", "numba", "numpy", "orjson", "pandas", "psutil", "pyarrow", "rich", "yaml"}
 # `importlib.metadata` alone costs more than all commands together.
-SLOW_STANDARD = {"asyncio", "email", "importlib.metadata", "multiprocessing", "tomllib", "unittest"}
+SLOW_STANDARD = {"asyncio", "email", "importlib.metadata", "multiprocessing", "sqlite3", "tomllib", "unittest"}
 
 
 def loaded_after(program: str) -> set[str]:

@@ -38,8 +38,8 @@ SCRIPTS = [
     pytest.param(path, id=path.relative_to(EXAMPLES).as_posix(), marks=[NEEDS_SIMPY] * path.name.endswith("_simpy.py"))
     for path in sorted(EXAMPLES.rglob("*.py"))
 ]
-# One is wrong on purpose, two are templates.
-NO_MODELS = {"wrong.yaml", "coffee-bar.yaml", "line.yaml"}
+# One is wrong on purpose, two are templates, one is a file of gaps.
+NO_MODELS = {"wrong.yaml", "coffee-bar.yaml", "line.yaml", "outage.yaml", "gap_plan.yaml", "gaps.yaml", "model.yaml"}
 MODELS = [
     pytest.param(path, id=path.relative_to(EXAMPLES).as_posix())
     for path in sorted(EXAMPLES.rglob("*.yaml"))
@@ -67,9 +67,12 @@ def broken_links(page: Path) -> Iterator[str]:
 
 @pytest.fixture
 def examples(tmp_path: Path) -> Path:
-    """A copy of the examples, with the run that one of them opens."""
+    """A copy of the examples, with the runs and the capture that some of them open."""
     folder: Path = generate.workplace(".", tmp_path)
     generate.run_command("flowtime run from_file.yaml --run-id monday", folder / "guides")
+    generate.run_command("flowtime run shop.yaml --run-id monday", folder / "operations")
+    capture = "flowtime telemetry capture --run monday --gaps outage.yaml --output captures/gapped"
+    generate.run_command(capture, folder / "operations")
     return folder
 
 

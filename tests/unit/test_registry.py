@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +11,7 @@ import pytest
 
 from flowtime.errors import RunNotFoundError, StorageError
 from flowtime.runs import find_run, list_runs
-
-
-def make_run(root: Path, name: str, created: str = "2025-01-01T00:00:00.000Z", **fields: object) -> Path:
-    folder = root / name
-    folder.mkdir(parents=True)
-    document = {"runId": name, "createdUtc": created, "series": [{"id": "a@A@DEFAULT"}], "warnings": [{}, {}]}
-    (folder / "run.json").write_text(json.dumps(document | fields), encoding="utf-8")
-    return folder
+from registryfakes import make_run
 
 
 def test_the_newest_run_comes_first(tmp_path: Path) -> None:
@@ -46,6 +39,20 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     assert [run.problem for run in list_runs(tmp_path)] == [None]
 
 
+def test_runs_of_other_zones_and_spellings_are_in_order(tmp_path: Path) -> None:
+    make_run(tmp_path, "second", "2025-01-01T10:00:00+02:00")
+    make_run(tmp_path, "first", "2025-01-01T08:00:00.0000001Z")
+    make_run(tmp_path, "third", "2025-01-01T09:59:59Z")
+    make_run(tmp_path, "broken", "monday")
+    assert [run.run_id for run in list_runs(tmp_path)] == ["third", "first", "second", "broken"]
+
+
+def test_a_name_that_is_no_text_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"r\xff")).mkdir()
+    make_run(tmp_path, "a")
+    assert [run.run_id for run in list_runs(tmp_path)] == ["a"]
+
+
 def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
     make_run(tmp_path, ".staging-a-000000-1-1-01234567")
     (tmp_path / "notes").mkdir()
@@ -60,12 +67,13 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
         pytest.param("", "can not be read", id="empty"),
         pytest.param('{"runId": "a"}', "createdUtc", id="a field is missing"),
         pytest.param('{"runId": "b", "createdUtc": "x"}', "this is run b", id="another id"),
+        pytest.param('{"runId": "a", "createdUtc": "x"}', "no time", id="no time"),
     ],
 )
 def test_a_run_that_is_not_sound_is_listed_with_its_problem(tmp_path: Path, text: str, problem: str) -> None:
     (make_run(tmp_path, "a") / "run.json").write_text(text)
     (run,) = list_runs(tmp_path)
-    assert run.run_id == "a"
+    assert (run.run_id, run.status) == ("a", "broken")
     assert problem in str(run.problem)
 
 
@@ -99,6 +107,8 @@ def test_an_id_that_looks_alike_is_offered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["flowtime.settings", "flowtime.storage", "flowtime.runs"])
 def test_a_listing_loads_no_heavy_library(module: str) -> None:
-    script = f"import sys, {module}; print(sorted({{'numpy', 'numba', 'filelock', 'orjson'}} & set(sys.modules)))"
+    script = (
+        f"import sys, {module}; print(sorted({{'numpy', 'numba', 'filelock', 'orjson', 'sqlite3'}} & set(sys.modules)))"
+    )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -188,3 +188,10 @@ def test_a_mark_that_can_not_be_read_is_not_gone(mark: str) -> None:
 def test_a_pid_that_is_not_there_is_gone() -> None:
     missing = max(psutil.pids()) + 100_000
     assert is_gone(f"{HOST}-{missing}-{START}")
+
+
+def test_a_file_holds_no_folders(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(StorageError) as caught:
+        sweep(tmp_path / "file")
+    assert caught.value.code == "storage.not_a_folder"

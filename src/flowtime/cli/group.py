@@ -17,6 +17,12 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "plan": "flowtime.cli.plan",
         "plot": "flowtime.cli.plot",
         "templates": "flowtime.cli.templates",
+        "runs": "flowtime.cli.runs",
+        "state": "flowtime.cli.state",
+        "window": "flowtime.cli.state",
+        "graph": "flowtime.cli.state",
+        "metrics": "flowtime.cli.state",
+        "telemetry": "flowtime.cli.telemetry",
         "kernels": "flowtime.cli.kernels",
     }
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 if TYPE_CHECKING:
+    from flowtime.events import Observer
     from flowtime.model import Model
     from flowtime.settings import Settings
     from flowtime.templates import Rendered
@@ -18,7 +19,9 @@ __all__ = [
     "fail_on_option",
     "json_option",
     "kernel_folder",
+    "log_option",
     "model_argument",
+    "observer_from",
     "parameter_options",
     "random_options",
     "read_model",
@@ -34,6 +37,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def json_option(command: Command) -> Command:
     """Add ``--json``; the command receives ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def log_option(command: Command) -> Command:
+    """Add ``--log-json``; the command receives ``log_json`` and hands it on as the setting ``log``."""
+    return click.option("--log-json", is_flag=True, help="Write log events to stderr, a line of JSON each.")(command)
 
 
 def fail_on_option(command: Command) -> Command:
@@ -117,6 +125,18 @@ def kernel_folder(settings: Settings | None = None) -> Path | None:
     return None if folder is None else Path(folder)
 
 
+def observer_from(settings: Settings) -> Observer:
+    """Return where the events of this process go, by the setting ``log``; its figures are kept by nobody."""
+    from datetime import UTC, datetime
+    from time import perf_counter
+
+    from flowtime.events import JsonLog, Observer, SilentMeter, silent_observer
+
+    if settings.log == "off":
+        return silent_observer()
+    return Observer(JsonLog(_to_stderr, lambda: datetime.now(UTC)), SilentMeter(), perf_counter)
+
+
 def read_model(source: str) -> Model:
     """Load a model file, or stdin for ``-`` (its series files lie below the working folder)."""
     import sys
@@ -139,6 +159,10 @@ def render_template(name: str, texts: Mapping[str, str], file: Path | None, sett
 def template_folders(settings: Settings) -> tuple[Path, ...]:
     """Return the folders of templates to search before the shipped catalogue."""
     return (Path(settings.templates_dir),) if settings.templates_dir else ()
+
+
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True, nl=False)
 
 
 def _pairs(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:

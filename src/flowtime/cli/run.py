@@ -5,27 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_bytes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from flowtime.cli.options import (
     json_option,
-    kernel_folder,
+    log_option,
     parameter_options,
     random_options,
     read_model,
     render_template,
     settings_from,
 )
+from flowtime.cli.replay import (
+    ReplayWords,
+    RunName,
+    naming_options,
+    prepare_model,
+    prepare_template,
+    print_fed,
+    replay_options,
+)
 
 if TYPE_CHECKING:
     from flowtime.model import Model
+    from flowtime.orchestration import RunEnvelope, RunRequest
+    from flowtime.orchestration.simulate import PreparedSource
+    from flowtime.orchestration.telemetry_run import Replay
     from flowtime.settings import Settings
     from flowtime.templates import Rendered
 
-__all__ = ["run"]
+__all__ = ["carry_out", "run"]
+
+
+class _Inputs(NamedTuple):
+    """What the command line names to run."""
+
+    model: str | None
+    template_id: str | None
+    parameters: tuple[Mapping[str, str], Path | None]
 
 
 @click.command()
@@ -33,35 +52,33 @@ __all__ = ["run"]
 @click.option("--template-id", metavar="ID", help="Run a template instead of a MODEL file.")
 @click.option(
     "--mode",
-    type=click.Choice(["simulation"]),
+    type=click.Choice(["simulation", "telemetry"]),
     default="simulation",
     show_default=True,
-    expose_value=False,
-    help="Where the inputs come from: simulation takes them from the model.",
+    help="Where the inputs come from: the model, or a capture (--capture-dir).",
 )
 @parameter_options
+@replay_options
 @random_options
-@click.option("--run-id", metavar="ID", help="Name of the run folder.  [default: time and a random part]")
-@click.option(
-    "--deterministic-run-id", is_flag=True, help="Name the run by its inputs; the same inputs are not run twice."
-)
+@naming_options
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace a run of that id.")
 @click.option("--out", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]")
 @click.option("--no-csv", is_flag=True, help="Write no CSV per series; series.npy holds them all.")
+@log_option
 @json_option
 def run(
     model: str | None,
     template_id: str | None,
+    mode: str,
     parameters: Mapping[str, str],
     parameter_file: Path | None,
+    replay: ReplayWords,
     random: tuple[bool, int | None],
-    run_id: str | None,
-    deterministic_run_id: bool,
+    name: RunName,
     dry_run: bool,
-    overwrite: bool,
     out: str | None,
     no_csv: bool,
+    log_json: bool,
     as_json: bool,
 ) -> None:
     """Run a model or a template, and write its folder.
@@ -69,24 +86,48 @@ def run(
     MODEL is a file, or - for stdin.  The summary says per node: the largest queue and when, how busy it was,
     which share of the arrivals was served, and the longest wait.  Exit status 4: a run of that id was made from
     other inputs.
+
+    With --mode telemetry the series of a capture take the place of the inputs of the model, and all else is
+    computed from them.  Without a capture they come from the files beside MODEL that its semantics name
+    (`arrivals: file:NAME.csv`).  Exit status 6: the capture was altered.
     """
-    from flowtime.cli.console import prepare_kernels, print_json, progress
-    from flowtime.cli.run_report import print_run
-    from flowtime.orchestration import RunRequest, run_simulation
-    from flowtime.orchestration.watch import WatchedCompiler
+    from flowtime.orchestration import RunRequest
 
     sample, seed = random
-    settings = settings_from(runs_dir=out, series_csv="never" if no_csv else None)
-    source = _source(model, template_id, (parameters, parameter_file), settings)
+    settings = settings_from(runs_dir=out, series_csv="never" if no_csv else None, log="json" if log_json else None)
+    inputs = _Inputs(model, template_id, (parameters, parameter_file))
+    is_telemetry = _is_telemetry(mode, replay, sample)
+    prepared = _replay(inputs, replay, settings) if is_telemetry and replay.are_given else None
+    if prepared is not None:
+        source: Model | Rendered | PreparedSource = prepared.source
+    else:
+        source = _with_files(inputs) if is_telemetry else _source(inputs, settings)
     request = RunRequest(
         source=source,
         sample=sample,
         seed=seed,
-        run_id=run_id,
-        deterministic=deterministic_run_id,
-        overwrite=overwrite,
+        run_id=name.run_id,
+        deterministic=is_telemetry if name.by_inputs is None else name.by_inputs,
+        overwrite=name.overwrite,
         dry_run=dry_run,
     )
+    envelope = carry_out(request, settings, as_json=as_json)
+    if sample:
+        _note_that_nothing_is_random(source)
+    if prepared is not None and not as_json:
+        print_fed(prepared, replay, envelope, Path(settings.runs_dir))
+
+
+def carry_out(request: RunRequest, settings: Settings, *, as_json: bool) -> RunEnvelope:
+    """Run a request below the folder of the runs, and print its envelope or its summary."""
+    from secrets import token_bytes
+
+    from flowtime.cli.console import prepare_kernels, print_json, progress
+    from flowtime.cli.options import kernel_folder, observer_from
+    from flowtime.cli.run_report import print_run
+    from flowtime.orchestration import run_simulation
+    from flowtime.orchestration.watch import WatchedCompiler
+
     root = Path(settings.runs_dir)
     compiler = WatchedCompiler(lambda: prepare_kernels(kernel_folder(settings)))
     with progress() as moved:
@@ -98,33 +139,61 @@ def run(
             entropy=token_bytes,
             compiler=compiler,
             progress=moved,
+            observer=observer_from(settings),
         )
-    if sample:
-        _note_that_nothing_is_random(source)
     if as_json:
         print_json(envelope)
     else:
         print_run(envelope, root, compiler.view)
+    return envelope
 
 
-def _source(
-    model: str | None,
-    template_id: str | None,
-    parameters: tuple[Mapping[str, str], Path | None],
-    settings: Settings,
-) -> Model | Rendered:
-    """Load the model, or render the template; exactly one of them is a usage error away."""
-    texts, file = parameters
-    if (model is None) == (template_id is None):
+def _is_telemetry(mode: str, replay: ReplayWords, sample: bool) -> bool:
+    """Whether a capture is to be bound; what fits only one of the modes is a usage error in the other."""
+    if mode == "telemetry" and sample:
+        raise click.UsageError("--sample draws inputs, and those of a telemetry run were measured.")
+    if mode != "telemetry" and replay.are_given:
+        raise click.UsageError("--capture-dir, --bind, --resample and --gaps need --mode telemetry.")
+    return mode == "telemetry"
+
+
+def _replay(inputs: _Inputs, replay: ReplayWords, settings: Settings) -> Replay:
+    """Bind the capture to the template or the model."""
+    model = _checked_model(inputs)
+    if model is None:
+        return prepare_template(str(inputs.template_id), inputs.parameters, replay, settings)
+    return prepare_model(model, replay)
+
+
+def _with_files(inputs: _Inputs) -> PreparedSource:
+    """Load a model whose semantics name files beside it; without a capture, nothing else has telemetry."""
+    from flowtime.orchestration.file_references import load_with_files
+
+    model = _checked_model(inputs)
+    found = None if model in (None, "-") else load_with_files(str(model))
+    if found is None:
+        raise click.UsageError("A telemetry run needs --capture-dir DIR, or a MODEL file whose semantics name files.")
+    return found
+
+
+def _source(inputs: _Inputs, settings: Settings) -> Model | Rendered:
+    """Load the model, or render the template."""
+    model = _checked_model(inputs)
+    if model is None:
+        return render_template(str(inputs.template_id), *inputs.parameters, settings)
+    return read_model(model)
+
+
+def _checked_model(inputs: _Inputs) -> str | None:
+    """Return the model file, None for a template; exactly one of them is a usage error away."""
+    if (inputs.model is None) == (inputs.template_id is None):
         raise click.UsageError("Give either MODEL or --template-id ID.")
-    if template_id is not None:
-        return render_template(template_id, texts, file, settings)
-    if texts or file:
+    if inputs.model is not None and any(inputs.parameters):
         raise click.UsageError("--param and --param-file need --template-id; a model has no parameters.")
-    return read_model(str(model))
+    return inputs.model
 
 
-def _note_that_nothing_is_random(source: Model | Rendered) -> None:
+def _note_that_nothing_is_random(source: Model | Rendered | PreparedSource) -> None:
     """Say on stderr that sampling changed no number, where there is nothing in the model to draw."""
     from flowtime.model import Model
     from flowtime.model.randomness import random_inputs

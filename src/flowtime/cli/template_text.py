@@ -13,10 +13,11 @@ import click
 from flowtime.cli.run_report import count_findings, print_warnings
 
 if TYPE_CHECKING:
+    from flowtime.orchestration.template_payload import Generated
     from flowtime.orchestration.validation import ValidationReport
     from flowtime.templates import Parameter, Template, TemplateHeader, TemplateInfo
 
-__all__ = ["listing_text", "print_verdict", "template_text", "topology_text"]
+__all__ = ["listing_text", "print_mapping", "print_verdict", "template_text", "topology_text"]
 
 WIDTH = 100
 PIPE_WIDTH = 120
@@ -66,6 +67,30 @@ def print_verdict(template: str, report: ValidationReport) -> None:
     print_warnings(report.warnings)
     told = f": {count_findings(report.warnings)}" if report.warnings else ""
     click.echo(f"{template} is valid{told}")
+
+
+def print_mapping(made: Generated) -> None:
+    """Print where the value of each parameter is from, then which series the capture stands in for."""
+    from flowtime.cli.console import print_table
+
+    rows = [(m.name, _value_text(m.value), m.origin, m.file or "-", m.note or "-") for m in made.mapping]
+    print_table(f"{made.payload.template_id}: parameters", ("parameter", "value", "from", "file", "note"), rows)
+    inputs = [row for row in made.replay.rows if row.use != "observation"]
+    print_table(
+        "series of the capture",
+        ("file", "metric of", "metric", "class", "series", "use"),
+        [(r.file, r.node_id or "-", r.metric, r.class_id, r.series or "-", r.use) for r in inputs],
+    )
+    others = len(made.replay.rows) - len(inputs)
+    click.echo(f"{others} more are computed by the model, to be compared")
+    print_warnings(made.replay.source.notes)
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, tuple):
+        shown = ", ".join(f"{item:g}" for item in value[:3])
+        return f"[{shown}{', ...' if len(value) > 3 else ''}] ({len(value)})"
+    return _default_text(value)
 
 
 def _prints_boxes() -> bool:

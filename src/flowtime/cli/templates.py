@@ -16,6 +16,7 @@ from flowtime.cli.options import (
     settings_from,
     template_folders,
 )
+from flowtime.cli.replay import ReplayWords, replay_options
 
 if TYPE_CHECKING:
     from flowtime.orchestration.validation import FailOn
@@ -94,6 +95,55 @@ def render(
         click.echo(text, nl=False)
     else:
         click.echo(f"wrote {output}", err=True)
+
+
+@templates.command()
+@click.option("--id", "template_id", metavar="ID", required=True, help="The template.")
+@replay_options
+@parameter_options
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the request (.json) or the model (.yaml) to FILE.",
+)
+@json_option
+def generate(
+    template_id: str,
+    replay: ReplayWords,
+    parameters: dict[str, str],
+    parameter_file: Path | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Map a capture onto the parameters of a template, and write the request or the model.
+
+    The files of the capture become arrays and numbers where a parameter is all of a node; the grid is that of the
+    capture, other parameters are those of the run that was captured.  Types, lengths and bounds are checked.  The
+    table says where each value is from; --json prints the request.
+    """
+    from flowtime.bundle.encoding import encode_file
+    from flowtime.cli.console import print_json
+    from flowtime.cli.template_text import print_mapping
+    from flowtime.orchestration.template_payload import generate as generate_payload
+    from flowtime.storage import write_atomic
+    from flowtime.templates import find_template, given_parameters
+
+    if output is not None and output.suffix not in (".json", ".yaml", ".yml"):
+        raise click.UsageError("-o writes a request to a .json file, or a model to a .yaml one.")
+    settings = settings_from()
+    template = find_template(template_id, template_folders(settings))
+    made = generate_payload(template, given_parameters(template, parameters, parameter_file), replay.request())
+    if output is not None:
+        text = encode_file(made.payload) if output.suffix == ".json" else made.model_text().encode()
+        write_atomic(output, text, durability=settings.durability)
+    if as_json:
+        print_json(made.payload)
+    else:
+        print_mapping(made)
+        if output is not None:
+            click.echo(f"wrote {output}")
 
 
 @templates.command()

@@ -152,8 +152,19 @@ def describe_run(bundle: Bundle, *, was_reused: bool) -> RunEnvelope:
         artifacts=artifacts,
         warnings=bundle.run.warnings,
         can_replay=artifacts.model and artifacts.metadata and series,
-        telemetry=TelemetryStatus(warning_count=sum(found.severity != "info" for found in bundle.run.warnings)),
+        telemetry=_telemetry(bundle),
         was_reused=was_reused,
+    )
+
+
+def _telemetry(bundle: Bundle) -> TelemetryStatus:
+    """Say which capture the run was fed from, where it was."""
+    capture = bundle.provenance.capture if bundle.provenance is not None else None
+    return TelemetryStatus(
+        available=capture is not None,
+        generated_at_utc=None if capture is None else capture.captured_at_utc,
+        warning_count=sum(found.severity != "info" for found in bundle.run.warnings),
+        source_run_id=None if capture is None else capture.run_id,
     )
 
 

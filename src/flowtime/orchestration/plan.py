@@ -99,7 +99,7 @@ def _files(inputs: PlanInputs, series: tuple[SelectedSeries, ...]) -> Iterator[P
         MODEL: model_bytes,
         METADATA: _DOCUMENT_BYTES,
     }
-    if inputs.origin.is_template or inputs.model.spec.provenance is not None:
+    if inputs.origin.is_told or inputs.model.spec.provenance is not None:
         sizes[PROVENANCE] = _DOCUMENT_BYTES
     if inputs.series_csv:
         sizes |= {entry.csv_path: estimate_csv_bytes(1, bins) for entry in series}

@@ -15,10 +15,20 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 import numpy as np
 
+from flowtime.bundle.comparison import RunComparison
 from flowtime.bundle.documents import IndexFile, ManifestFile, MetadataFile, ProvenanceFile, RunFile
 from flowtime.model.spec import ModelSpec
 from flowtime.orchestration.envelope import RunEnvelope
+from flowtime.runs.query import RunPage
 from flowtime.settings import Settings
+from flowtime.state.documents import Snapshot, Window
+from flowtime.state.overview import GraphAnswer, MetricsAnswer
+from flowtime.telemetry.capture import CaptureReport
+from flowtime.telemetry.diff import DiffReport
+from flowtime.telemetry.gap_plan import GapFile
+from flowtime.telemetry.importing import ImportReport
+from flowtime.telemetry.manifest import CaptureManifest
+from flowtime.telemetry.verify import VerifyReport
 from flowtime.templates.spec import TemplateHeader
 
 __all__ = ["SCHEMAS", "main", "schema_texts", "write_schemas"]
@@ -35,6 +45,18 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "metadata": MetadataFile,
         "provenance": ProvenanceFile,
         "run-envelope": RunEnvelope,
+        "run-page": RunPage,
+        "run-comparison": RunComparison,
+        "capture-manifest": CaptureManifest,
+        "capture-report": CaptureReport,
+        "capture-verify": VerifyReport,
+        "capture-diff": DiffReport,
+        "capture-import": ImportReport,
+        "state": Snapshot,
+        "window": Window,
+        "graph": GraphAnswer,
+        "metrics": MetricsAnswer,
+        "gap-plan": GapFile,
         "settings": Settings,
     }
 )
@@ -132,6 +154,8 @@ class _Twins:
             return Any if hint is object else hint
         if isinstance(origin, type) and issubclass(origin, np.ndarray):
             return tuple[float, ...]
+        if origin is Annotated and any(meta.extra == {"gaps": "null"} for meta in hint.__metadata__):
+            return tuple[float | None, ...]
         if origin is Annotated:
             return Annotated[self._type(arguments[0]), *hint.__metadata__]
         if origin in (Union, UnionType):

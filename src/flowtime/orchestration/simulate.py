@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from flowtime.bundle import (
     Bundle,
@@ -19,13 +19,16 @@ from flowtime.bundle import (
     wants_csv,
     write_bundle,
 )
-from flowtime.bundle.documents import RngEntry
+from flowtime.bundle.documents import RngEntry, WarningEntry
 from flowtime.bundle.layout import RUN
 from flowtime.errors import RunConflictError, StorageError
+from flowtime.events import Observer, silent_observer
 from flowtime.model import Model
 from flowtime.model.randomness import checked_seed, sampling_seed
 from flowtime.orchestration.envelope import RunEnvelope, describe_run
+from flowtime.orchestration.mode_rules import check_mode
 from flowtime.orchestration.plan import PlanInputs, plan_run
+from flowtime.orchestration.run_watch import RunWatch
 from flowtime.runs import model_run_id, random_run_id, template_run_id, utc_text
 from flowtime.settings import SeriesCsv, Settings
 from flowtime.storage import StagingFolder, safe_id, sweep
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from flowtime.engine import Result
     from flowtime.templates import Rendered
 
-__all__ = ["Compiled", "Compiler", "Progress", "RunRequest", "run_simulation"]
+__all__ = ["Compiled", "Compiler", "PreparedSource", "Progress", "RunRequest", "run_simulation"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the step (``compile``, ``evaluate``, ``write``, ``publish``), what is done and the total."""
@@ -56,6 +59,15 @@ Compiler: TypeAlias = Callable[[Model, int | None], Compiled]
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreparedSource:
+    """A model that is ready to run, where it is from, and what was odd about making it."""
+
+    model: Model
+    origin: Origin
+    notes: tuple[WarningEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """What to run, and what to call it.
 
@@ -64,7 +76,7 @@ class RunRequest:
     has none).  ``series_csv`` None means that of the settings.
     """
 
-    source: Model | Rendered
+    source: Model | Rendered | PreparedSource
     seed: int | None = None
     sample: bool = False
     run_id: str | None = None
@@ -86,6 +98,7 @@ class _Job:
     rng: RngEntry | None
     hashes: RunHashes
     deterministic_id: str
+    notes: tuple[WarningEntry, ...]
 
     @property
     def fixed_id(self) -> str | None:
@@ -94,11 +107,24 @@ class _Job:
             return self.request.run_id
         return self.deterministic_id if self.request.deterministic else None
 
+    @property
+    def target(self) -> Path | None:
+        """The folder that the run will have, or None where its id is left to chance."""
+        return None if self.fixed_id is None else self.root / self.fixed_id
+
     def series_csv(self, derived: Sequence[str]) -> bool:
         """Whether CSV files are written; ``derived`` series are those beyond the model's own."""
         choice = self.request.series_csv or self.settings.series_csv
         series = len(select_series(self.model, derived))
         return wants_csv(choice, self.settings.series_csv_limit_mb, series, self.model.spec.grid.bins)
+
+
+class _Steps(NamedTuple):
+    """What the steps of a run are done with, and told to."""
+
+    compiler: Compiler
+    report: Progress
+    watch: RunWatch
 
 
 def run_simulation(
@@ -110,41 +136,62 @@ def run_simulation(
     entropy: Callable[[int], bytes],
     compiler: Compiler | None = None,
     progress: Progress | None = None,
+    observer: Observer | None = None,
 ) -> RunEnvelope:
     """Evaluate the model and publish its run folder below ``root``; return the envelope.
 
     ``clock`` gives aware times and ``entropy(n)`` random bytes; neither enters a hash.  A target that
     exists is returned when it was made from the same inputs, else refused (RunConflictError), unless
-    the request says ``overwrite``.  A dry run compiles, and writes nothing.  Raises CompileError,
-    ParameterError, UnsafeNameError, StorageError; on any of them no run is there that was not before.
+    the request says ``overwrite``.  A dry run compiles, and writes nothing.  ``observer`` is told of every
+    step (``flowtime.events``).  Raises CompileError, ParameterError, UnsafeNameError, StorageError; on any of
+    them no run is there that was not before; so also on ModelError, where the series of a simulation have gaps
+    (``mode_rules.check_mode``).
     """
-    job = _prepare(request, root, settings)
-    report = progress or _no_progress
-    compiler = compiler or _compile_with_engine
-    target = None if job.fixed_id is None else root / job.fixed_id
-    if request.dry_run:
-        planned = _compile(compiler, job, report)
-        return plan_run(_plan_inputs(job, planned.derived_series), target)
-    sweep(root)
-    reused = _find_reusable(job, target)
-    if reused is not None:
-        return describe_run(reused, was_reused=True)
-    compiled = _compile(compiler, job, report)
-    report("evaluate", 0, 1)
-    result = compiled.evaluate()
-    report("evaluate", 1, 1)
+    source = _unpack(request.source)
+    with RunWatch(
+        observer or silent_observer(),
+        template_id=source.origin.template_id,
+        mode=source.origin.mode,
+        dry_run=request.dry_run,
+        run_id=request.run_id,
+    ) as watch:
+        job = _prepare(request, source, (root, settings))
+        steps = _Steps(compiler or _compile_with_engine, progress or _no_progress, watch)
+        return _plan(job, steps) if request.dry_run else _run(job, steps, (clock, entropy))
+
+
+def _plan(job: _Job, steps: _Steps) -> RunEnvelope:
+    steps.watch.start(job.fixed_id)
+    planned = _compile(job, steps)
+    envelope = plan_run(_plan_inputs(job, planned.derived_series), job.target)
+    steps.watch.completed(was_reused=False, warnings=0)
+    return envelope
+
+
+def _run(job: _Job, steps: _Steps, chance: tuple[Callable[[], datetime], Callable[[int], bytes]]) -> RunEnvelope:
+    sweep(job.root)
+    clock, entropy = chance
     now = clock()
+    # Drawn before the work, so that everything that is told of the run can name it.
     run_id = job.fixed_id or random_run_id(now, entropy(4))
-    return _publish(job, result, run_id, utc_text(now), report)
+    steps.watch.start(run_id)
+    reused = _find_reusable(job, job.target)
+    if reused is None:
+        result = _evaluate(job, steps)
+        return _publish(job, result, (run_id, utc_text(now)), steps)
+    return _describe(reused, steps.watch, was_reused=True)
 
 
-def _prepare(request: RunRequest, root: Path, settings: Settings) -> _Job:
-    model, origin = _unpack(request.source)
+def _prepare(request: RunRequest, source: PreparedSource, place: tuple[Path, Settings]) -> _Job:
+    root, settings = place
+    model, origin = source.model, source.origin
     if request.run_id is not None:
         safe_id(request.run_id, "run id")
     rng = _rng(model, request)
     hashes = hash_run(model, origin, rng)
-    named = template_run_id(origin.template_id, hashes.input) if origin.is_template else model_run_id(hashes.scenario)
+    # Two captures may hold the same numbers, and a simulation too: the model alone does not tell their runs apart.
+    scenario = hashes.scenario if origin.mode == "simulation" else hashes.input
+    named = template_run_id(origin.template_id, hashes.input) if origin.is_template else model_run_id(scenario)
     return _Job(
         request=request,
         root=root,
@@ -154,12 +201,15 @@ def _prepare(request: RunRequest, root: Path, settings: Settings) -> _Job:
         rng=rng,
         hashes=hashes,
         deterministic_id=named,
+        notes=source.notes,
     )
 
 
-def _unpack(source: Model | Rendered) -> tuple[Model, Origin]:
+def _unpack(source: Model | Rendered | PreparedSource) -> PreparedSource:
+    if isinstance(source, PreparedSource):
+        return source
     if isinstance(source, Model):
-        return source, Origin()
+        return PreparedSource(model=source, origin=Origin())
     origin = Origin(
         template_id=source.template_id,
         template_version=source.template_version,
@@ -168,7 +218,7 @@ def _unpack(source: Model | Rendered) -> tuple[Model, Origin]:
         narrative=source.narrative,
         parameters=source.parameters,
     )
-    return source.model, origin
+    return PreparedSource(model=source.model, origin=origin)
 
 
 def _rng(model: Model, request: RunRequest) -> RngEntry | None:
@@ -200,14 +250,26 @@ def _find_reusable(job: _Job, target: Path | None) -> Bundle | None:
     return bundle
 
 
-def _compile(compiler: Compiler, job: _Job, report: Progress) -> Compiled:
-    report("compile", 0, 1)
-    compiled = compiler(job.model, job.rng.seed if job.rng is not None and job.rng.sampled else None)
-    report("compile", 1, 1)
+def _compile(job: _Job, steps: _Steps) -> Compiled:
+    steps.report("compile", 0, 1)
+    compiled = steps.compiler(job.model, job.rng.seed if job.rng is not None and job.rng.sampled else None)
+    steps.report("compile", 1, 1)
+    topology = job.model.spec.topology
+    steps.watch.validated(len(topology.nodes) if topology is not None else 0)
     return compiled
 
 
-def _publish(job: _Job, result: Result, run_id: str, created_utc: str, report: Progress) -> RunEnvelope:
+def _evaluate(job: _Job, steps: _Steps) -> Result:
+    compiled = _compile(job, steps)
+    steps.report("evaluate", 0, 1)
+    with steps.watch.evaluation(job.model.spec.grid):
+        result = compiled.evaluate()
+    steps.report("evaluate", 1, 1)
+    return result
+
+
+def _publish(job: _Job, result: Result, name: tuple[str, str], steps: _Steps) -> RunEnvelope:
+    run_id, created_utc = name
     content = BundleContent(
         run_id=run_id,
         model=job.model,
@@ -217,10 +279,13 @@ def _publish(job: _Job, result: Result, run_id: str, created_utc: str, report: P
         rng=job.rng,
         created_utc=created_utc,
         series_csv=job.series_csv(result.derived_series),
+        notes=(*job.notes, *check_mode(job.origin.mode, job.model, result)),
     )
     with StagingFolder(job.root, run_id, job.settings.durability) as staging:
-        write_bundle(staging, content, progress=lambda done, total: report("write", done, total))
-        report("publish", 0, 1)
+        write_bundle(staging, content, progress=lambda done, total: steps.report("write", done, total))
+        sizes = [file.size for file in staging.files]
+        steps.watch.artifacts(seed=job.rng.seed if job.rng else None, files=len(sizes), size=sum(sizes))
+        steps.report("publish", 0, 1)
         try:
             target = staging.publish(replace=job.request.overwrite)
         except StorageError as error:
@@ -230,9 +295,15 @@ def _publish(job: _Job, result: Result, run_id: str, created_utc: str, report: P
             other = _find_reusable(job, job.root / run_id)
             if other is None:
                 raise
-            return describe_run(other, was_reused=True)
-    report("publish", 1, 1)
-    return describe_run(open_bundle(target), was_reused=False)
+            return _describe(other, steps.watch, was_reused=True)
+    steps.report("publish", 1, 1)
+    return _describe(open_bundle(target), steps.watch, was_reused=False)
+
+
+def _describe(bundle: Bundle, watch: RunWatch, *, was_reused: bool) -> RunEnvelope:
+    envelope = describe_run(bundle, was_reused=was_reused)
+    watch.completed(was_reused=was_reused, warnings=envelope.telemetry.warning_count)
+    return envelope
 
 
 def _plan_inputs(job: _Job, derived: tuple[str, ...]) -> PlanInputs:

@@ -178,6 +178,10 @@ def _leftovers(root: Path) -> Iterator[tuple[Path, str, str]]:
         names = sorted(os.listdir(root))
     except FileNotFoundError:
         return
+    except NotADirectoryError as error:
+        raise StorageError(
+            f"{root} is a file, and no folder that could hold runs", code="storage.not_a_folder", hint="name a folder"
+        ) from error
     for text in names:
         match = _LEFTOVER.fullmatch(text)
         if match and is_gone(match["owner"]):
