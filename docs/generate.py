@@ -79,6 +79,10 @@ WARNING = re.compile(r"[a-z]+([_-][a-z]+)+_?")
 
 def main(arguments: list[str]) -> int:
     """Write every page anew, or say which are not up to date; return the exit status."""
+    from flowtime.engine.kernel_cache import load_kernels
+
+    # Before any command runs, since the first one would otherwise say that it compiles them.
+    load_kernels()
     made = {page: render(page) for page in pages()}
     stale = [page for page, text in made.items() if text != page.read_text(encoding="utf-8")]
     if arguments == ["--write"]:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,17 +43,20 @@ __all__ = ["fixed", "rolling"]
 Indices: TypeAlias = NDArray[np.int64]
 Part: TypeAlias = tuple[int, int, int, int]
 
-_CODES = {
-    "sum": agg.SUM,
-    "mean": agg.MEAN,
-    "min": agg.MIN,
-    "max": agg.MAX,
-    "last": agg.LAST,
-    "count": agg.COUNT,
-    "std": agg.STD,
-}
-# Bins that are worked on at once: all their rows of work space stay in the nearer caches.
-_CHUNK = 4096
+_CODES = MappingProxyType(
+    {
+        "sum": agg.SUM,
+        "mean": agg.MEAN,
+        "min": agg.MIN,
+        "max": agg.MAX,
+        "last": agg.LAST,
+        "count": agg.COUNT,
+        "std": agg.STD,
+    }
+)
+# Bins that are worked on at once: levels are quickest in the nearest cache, blocks have to scan those ahead again.
+_CHUNK = 1024
+_LONG_CHUNK = 4096
 _LINE_BYTES = 64
 # Starting a thread takes as long as aggregating some hundred thousand bins.
 _BINS_A_THREAD = 1 << 20
@@ -115,9 +119,13 @@ def rolling(
     # A window wider than there are bins holds the same values, and from BLOCKS on they are added up alike.
     wide = min(_checked_width(width), max(kernels.BLOCKS, table.bins))
     out = _aligned((wanted.codes.size, table.starts.size, table.bins))
-    chunk = wide * max(1, _CHUNK // wide) if wide >= kernels.BLOCKS else _CHUNK
+    has_std = wanted.has(agg.STD)
+    if wide >= kernels.BLOCKS:
+        chunk = wide * max(1, _LONG_CHUNK // wide)
+    else:
+        chunk = _LONG_CHUNK if has_std else _CHUNK
     length = wide + 2 * kernels.LANES + chunk
-    float_rows = kernels.STD_ROWS if wanted.has(agg.STD) else kernels.ROWS
+    float_rows = kernels.STD_ROWS if has_std else kernels.ROWS
 
     def work(part: Part) -> None:
         floats = _work_space(float_rows, length)
