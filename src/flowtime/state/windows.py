@@ -120,10 +120,8 @@ def rolling(
     wide = min(_checked_width(width), max(kernels.BLOCKS, table.bins))
     out = _aligned((wanted.codes.size, table.starts.size, table.bins))
     has_std = wanted.has(agg.STD)
-    if wide >= kernels.BLOCKS:
-        chunk = wide * max(1, _LONG_CHUNK // wide)
-    else:
-        chunk = _LONG_CHUNK if has_std else _CHUNK
+    short = _LONG_CHUNK if has_std else _CHUNK
+    chunk = wide * max(1, _LONG_CHUNK // wide) if wide >= kernels.BLOCKS else short
     length = wide + 2 * kernels.LANES + chunk
     float_rows = kernels.STD_ROWS if has_std else kernels.ROWS
 
