@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, log_option, run_argument, settings_from
+from flowtime.cli.options import json_option, log_option, settings_from
 from flowtime.cli.telemetry_bundle import bundle
 from flowtime.cli.telemetry_import import import_source
 
@@ -112,26 +112,28 @@ def verify(context: click.Context, capture: Path, as_json: bool) -> None:
 
 
 @telemetry.command()
-@run_argument
+@click.argument("run", metavar="RUN")
 @click.argument("capture", metavar="CAPTURE", type=_folder)
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-9, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-9, show_default=True, help="Absolute tolerance.")
 @json_option
 @click.pass_context
-def diff(context: click.Context, run: Path, capture: Path, rtol: float, atol: float, as_json: bool) -> None:
+def diff(context: click.Context, run: str, capture: Path, rtol: float, atol: float, as_json: bool) -> None:
     """Compare a run with a capture, metric by metric.
 
-    RUN and CAPTURE are folders.  A bin differs where the model is further from the telemetry than
-    ATOL + RTOL * |telemetry|; bins that the telemetry misses are passed over.  Exit status 1: a metric differs, or
-    the run has it not.
+    RUN is the id of a run or its folder, CAPTURE a folder.  A bin differs where the model is further from the
+    telemetry than ATOL + RTOL * |telemetry|; bins that the telemetry misses are passed over.  Exit status 1: a
+    metric differs, or the run has it not.
     """
     from flowtime.bundle import open_bundle
     from flowtime.cli.console import print_json
     from flowtime.cli.telemetry_text import print_diff
+    from flowtime.runs import find_run
     from flowtime.telemetry.diff import diff_capture
     from flowtime.telemetry.reader import read_capture
 
-    report = diff_capture(open_bundle(run), read_capture(capture), rtol=rtol, atol=atol)
+    folder = find_run(Path(settings_from().runs_dir), run)
+    report = diff_capture(open_bundle(folder), read_capture(capture), rtol=rtol, atol=atol)
     if as_json:
         print_json(report)
     else:
