@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from flowtime_kernels.jit import njit
 
-__all__ = ["STD_ROWS", "finish_deviations", "squares_of_blocks", "total_of_blocks"]
+__all__ = ["STD_ROWS", "SUM_ROWS", "finish_deviations", "squares_of_blocks", "total_of_blocks"]
 
 Row = NDArray[np.float64]
 Grid = NDArray[np.float64]
@@ -22,6 +22,11 @@ Offset = np.uint64
 
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
+TWO = np.uint64(2)
+THREE = np.uint64(3)
+FOUR = np.uint64(4)
+# Blocks whose sums are made side by side, and rows of work space for that.
+SUM_ROWS = 4
 # Rows of work space for deviations: values; sums and squares of prefixes; sums, squares and sizes of suffixes; how far
 # apart the values are that the two are taken from.
 PREFIX_SUMS, PREFIX_SQUARES, SUFFIX_SUMS, SUFFIX_SQUARES, SUFFIX_SIZES, APART = 1, 2, 3, 4, 5, 6
@@ -29,34 +34,88 @@ STD_ROWS = 7
 
 
 @njit
-def _sum_blocks(row: Row, first: Offset, second: Offset, width: Offset, prefix: Row, suffix: Row) -> None:
-    """Sums of two blocks up to and with each value, and of what is behind it; four sums at once hide the waiting."""
-    a = b = c = d = 0.0
-    first_end, second_end = first + width - ONE, second + width - ONE
-    for i in range(width):
-        a += row[first + i]
-        b += row[second + i]
-        prefix[first + i] = a
-        prefix[second + i] = b
-        suffix[first_end - i] = c
-        suffix[second_end - i] = d
-        c += row[first_end - i]
-        d += row[second_end - i]
+def _known(value: float) -> float:
+    return value if value == value else 0.0
 
 
 @njit
-def total_of_blocks(rows: Grid, width: Offset, begin: Offset, end: Offset, out: Row) -> None:
-    """Sums from ``begin`` on, where a block starts; ``width`` roundings at most."""
-    blocks = (end - begin + width - ONE) // width
-    for i in range(end, begin + blocks * width):
-        rows[0, i] = 0.0
-    for block in range(ZERO, blocks + ONE, np.uint64(2)):
-        first = begin - width + block * width
-        _sum_blocks(rows[0], first, first + (width if block < blocks else ZERO), width, rows[1], rows[2])
-    prefix, suffix = rows[1], rows[2]
-    behind = begin - width
-    for i in range(end - begin):
-        out[i] = suffix[behind + i] + prefix[begin + i]
+def _suffix_before(flat: Row, start: Offset, place: Offset, width: Offset, suffix: Row) -> None:
+    """Sums of what is behind each value of the block that ends before ``place``; 0 before the series."""
+    total = 0.0
+    for i in range(width):
+        suffix[width - ONE - i] = total
+        if place > ZERO:
+            total += _known(flat[start + place - ONE - i])
+
+
+@njit
+def _prefixes(flat: Row, start: Offset, place: Offset, apart: Offset, width: Offset, rows: Grid, out: Row) -> None:
+    """Sums of the windows that end in four blocks, from ``place`` on and ``apart`` from each other.
+
+    Four sums at once hide how long an addition takes.
+    """
+    second, third, fourth = place + apart, place + TWO * apart, place + THREE * apart
+    a = b = c = d = 0.0
+    for i in range(width):
+        a += _known(flat[start + place + i])
+        b += _known(flat[start + second + i])
+        c += _known(flat[start + third + i])
+        d += _known(flat[start + fourth + i])
+        out[place + i] = rows[0, i] + a
+        out[second + i] = rows[1, i] + b
+        out[third + i] = rows[2, i] + c
+        out[fourth + i] = rows[3, i] + d
+
+
+@njit
+def _suffixes(flat: Row, start: Offset, place: Offset, apart: Offset, width: Offset, rows: Grid) -> None:
+    """Sums of what is behind each value of these blocks, for the ones that follow them."""
+    last = width - ONE
+    first = start + place + last
+    second, third, fourth = first + apart, first + TWO * apart, first + THREE * apart
+    a = b = c = d = 0.0
+    for i in range(width):
+        rows[0, last - i] = a
+        rows[1, last - i] = b
+        rows[2, last - i] = c
+        rows[3, last - i] = d
+        a += _known(flat[first - i])
+        b += _known(flat[second - i])
+        c += _known(flat[third - i])
+        d += _known(flat[fourth - i])
+
+
+@njit
+def _one_block(flat: Row, start: Offset, first: Offset, count: Offset, suffix: Row, out: Row) -> None:
+    total = 0.0
+    for i in range(count):
+        total += _known(flat[start + first + i])
+        out[first + i] = suffix[i] + total
+
+
+@njit
+def total_of_blocks(flat: Row, start: Offset, width: Offset, begin: Offset, end: Offset, rows: Grid, out: Row) -> None:
+    """Sums of the windows from ``begin``, where a block starts, to ``end``; ``width`` roundings at most.
+
+    ``out`` (bins,); ``rows`` (SUM_ROWS, width or more) are work space.
+    """
+    steps = (end - begin) // width // FOUR
+    place, apart = begin, steps * width
+    if steps > ZERO:
+        for k in range(SUM_ROWS):
+            _suffix_before(flat, start, place + np.uint64(k) * apart, width, rows[k])
+    for step in range(steps):
+        _prefixes(flat, start, place, apart, width, rows, out)
+        place += width
+        if step + ONE < steps:
+            _suffixes(flat, start, place - width, apart, width, rows)
+    place = begin + FOUR * apart
+    # Three more blocks at most, and what is left of the last one.
+    while place < end:
+        count = min(width, end - place)
+        _suffix_before(flat, start, place, width, rows[0])
+        _one_block(flat, start, place, count, rows[0], out)
+        place += count
 
 
 @njit

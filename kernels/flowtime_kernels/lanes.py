@@ -190,32 +190,39 @@ def _lane_value(column: int, rings: Indices, uniform: Grid, t: int, lane: int, b
 
 
 @njit
+def _lane_level(demands: Row, capacity: float, rings: Indices, uniform: Grid, t: int, lane: int, buf: Row) -> float:
+    """The same steps as ``recurrences.water_level``, whose demands stand elsewhere; of one lane."""
+    if not capacity > 0.0:
+        return 0.0
+    total = 0.0
+    for k in range(demands.size):
+        total += _lane_value(int(demands[k]), rings, uniform, t, lane, buf)
+    if total <= capacity:
+        return math.inf
+    level = 0.0
+    raised = capacity / demands.size
+    while raised > level:
+        level = raised
+        met = 0.0
+        more = 0
+        for k in range(demands.size):
+            demand = _lane_value(int(demands[k]), rings, uniform, t, lane, buf)
+            if demand <= level:
+                met += demand
+            else:
+                more += 1
+        raised = (capacity - met) / more if more > 0 else level
+    return level
+
+
+@njit
 def _run_level(ops: Indices, j: int, rings: Indices, params: Row, uniform: Grid, t: int, buf: Row) -> None:
-    """The same steps as ``recurrences.water_level``, a lane at a time."""
-    first, count = ops[j, table.PARAM], ops[j, table.LENGTH]
+    first = ops[j, table.PARAM]
+    demands = params[first : first + ops[j, table.LENGTH]]
     out = _at(ops[j, table.OUT0], rings, t)
     for lane in range(LANES):
         capacity = _lane_value(ops[j, table.IN0], rings, uniform, t, lane, buf)
-        total = 0.0
-        for k in range(first, first + count):
-            total += _lane_value(int(params[k]), rings, uniform, t, lane, buf)
-        level = 0.0
-        if capacity > 0.0 and total <= capacity:
-            level = math.inf
-        elif capacity > 0.0:
-            raised = capacity / count
-            while raised > level:
-                level = raised
-                met = 0.0
-                more = 0
-                for k in range(first, first + count):
-                    demand = _lane_value(int(params[k]), rings, uniform, t, lane, buf)
-                    if demand <= level:
-                        met += demand
-                    else:
-                        more += 1
-                raised = (capacity - met) / more if more > 0 else level
-        buf[out + np.uint64(lane)] = level
+        buf[out + np.uint64(lane)] = _lane_level(demands, capacity, rings, uniform, t, lane, buf)
 
 
 @njit

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from flowtime_kernels import aggregates as agg
 from flowtime_kernels import levels
-from flowtime_kernels.blocksums import STD_ROWS, finish_deviations, squares_of_blocks, total_of_blocks
+from flowtime_kernels.blocksums import STD_ROWS, SUM_ROWS, finish_deviations, squares_of_blocks, total_of_blocks
 from flowtime_kernels.jit import njit
 from flowtime_kernels.levels import LANES, ROWS
 from flowtime_kernels.quantiles import insert, quantile_of_sorted, remove, replace
 
-__all__ = ["BLOCKS", "LANES", "ROWS", "STD_ROWS", "rolling_rows"]
+__all__ = ["BLOCKS", "LANES", "ROWS", "STD_ROWS", "SUM_ROWS", "rolling_rows"]
 
 Row = NDArray[np.float64]
 Grid = NDArray[np.float64]
@@ -31,7 +31,9 @@ ZERO = np.uint64(0)
 ONE = np.uint64(1)
 WIDE = np.uint64(LANES)
 # From this width on sums by blocks are quicker than sums by levels.
-BLOCKS = 128
+BLOCKS = 16
+# Bins that are added up by blocks before they are worked on further: they stay in the second cache.
+STRETCH = np.uint64(1 << 15)
 
 
 @njit
@@ -141,11 +143,10 @@ def _fold(code: int, flat: Row, first: Offset, pad: Offset, width: Offset, ahead
     count = np.uint64(out.size)
     end = ahead + count
     if code == agg.SUM:
-        levels.fill(flat, first, end - pad, pad, 0.0, rows[0])
+        # Wide ones are in `out` already.
         if width < BLOCKS:
+            levels.fill(flat, first, end - pad, pad, 0.0, rows[0])
             levels.finish_total(rows[levels.total(rows, width, end)], rows[0], width, ahead, count, out)
-        else:
-            total_of_blocks(rows, width, ahead, end, out)
     else:
         sign = 1.0 if code == agg.MIN else -1.0
         levels.fill(flat, first, end - pad, pad, math.inf * sign, rows[0])
@@ -193,6 +194,17 @@ def _chunk(
 
 
 @njit
+def _totals(
+    flat: Row, start: Offset, width: Offset, begin: Offset, end: Offset, codes: Indices, rows: Grid,
+    out: NDArray[np.float64], row: int,
+) -> None:  # fmt: skip
+    """Sums for all that needs them, where windows are so wide that they are added up by blocks."""
+    for j in range(codes.size):
+        if codes[j] == agg.SUM or (codes[j] == agg.MEAN and (j == 0 or codes[j - 1] != agg.SUM)):
+            total_of_blocks(flat, start, width, begin, end, rows, out[j, row])
+
+
+@njit
 def rolling_rows(
     flat: Row, starts: Indices, part: Indices, codes: Indices, probabilities: Row, work: Grid,
     marks: NDArray[np.uint8], tally: NDArray[np.int32], out: NDArray[np.float64],
@@ -201,8 +213,9 @@ def rolling_rows(
 
     ``starts`` (series,): offset in ``flat`` of bin 0 of each row; ``part`` (6,): first and end series, first and end
     bin to work on, width of a window, bins of a chunk; ``codes`` and ``probabilities`` (aggregates,), a mean best
-    right behind its sum; ``work`` (ROWS, or STD_ROWS with a standard deviation, width + 2 LANES + bins of a chunk),
-    ``marks`` and ``tally`` (ROWS, the same) are work space; ``out`` (aggregates, series, bins).
+    right behind its sum; ``work`` (SUM_ROWS, or STD_ROWS with a standard deviation, width + 2 LANES + bins of a chunk),
+    ``marks`` and ``tally`` (ROWS, the same) are work space; ``out`` (aggregates, series, bins).  From BLOCKS on a chunk
+    is a whole number of windows wide.
     """
     width, size = np.uint64(part[4]), np.uint64(part[5])
     first, end = np.uint64(part[2]), np.uint64(part[3])
@@ -213,9 +226,13 @@ def rolling_rows(
         has_others = has_others or code != agg.QUANTILE
     for row in range(part[0], part[1]):
         start = np.uint64(starts[row])
-        begin = first
+        begin = done = first
         while begin < end and has_others:
-            count = min(size, end - begin)
+            if begin >= done and width >= BLOCKS:
+                stop = min(done + size * max(ONE, STRETCH // size), end)
+                _totals(flat, start, width, done, stop, codes, work, out, row)
+                done = stop
+            count = min(size, (done if width >= BLOCKS else end) - begin)
             _chunk(flat, start, width, begin, count, codes, (work, marks, tally), out, row)
             begin += count
         if has_quantiles:

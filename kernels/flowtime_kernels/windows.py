@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flowtime_kernels import aggregates as agg
 from flowtime_kernels.jit import njit
-from flowtime_kernels.quantiles import select_quantile
+from flowtime_kernels.quantiles import FEW_TO_RANK, quantile_of_ranks, select_quantile
 
 __all__ = ["fixed_rows"]
 
@@ -175,6 +175,8 @@ def _last(flat: Row, first: Offset, end: Offset) -> float:
 
 @njit
 def _quantile(flat: Row, first: Offset, end: Offset, probability: float, scratch: Row) -> float:
+    if end - first <= FEW_TO_RANK:
+        return quantile_of_ranks(flat, first, end, _count(flat, first, end), probability)
     count = 0
     for i in range(first, end):
         scratch[count] = flat[i]

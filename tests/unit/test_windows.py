@@ -72,7 +72,7 @@ def test_fixed_is_its_twin(row: list[float], width: int, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("width", [5, 9, 64, 127, 128, 129, 300])
+@pytest.mark.parametrize("width", [5, 9, 15, 16, 17, 64, 127, 128, 129, 300])
 def test_rolling_of_many_bins(width: int, form: str) -> None:
     values = table(700)
     with use_form(form):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path, PurePath
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ __all__ = [
     "print_table",
     "progress",
     "sparkline",
+    "use_kernels",
 ]
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -30,12 +32,31 @@ UNKNOWN = "·"
 BAR_AFTER_S = 0.5
 
 
-def announce_compilation(root: Path | None = None) -> None:
-    """Say on stderr that kernels will be compiled, where they are not on disk yet: it is a wait of some seconds."""
+def announce_compilation(root: Path | None = None, *, families: Collection[str] = ()) -> None:
+    """Say on stderr that kernels will be compiled, where they are not on disk yet: it is a wait of some seconds.
+
+    Those of the engine, and of the ``families`` beside it.
+    """
     from flowtime.engine import kernel_cache
 
-    if not kernel_cache.info(root).is_warm:
-        click.echo("compiling the kernels, once for each version: this takes some seconds", err=True)
+    found = kernel_cache.info(root)
+    if not found.is_warm or not set(families) <= set(found.families):
+        _say_that_it_compiles()
+
+
+def use_kernels(root: Path | None = None) -> None:
+    """Keep all kernels of this command below ``root`` (none: the user's cache), and say so before any are compiled.
+
+    For commands whose answer decides which kernels they need; none is loaded here.
+    """
+    from flowtime.engine.kernel_cache import kernels_in
+
+    # A command that needs two kinds of kernels says it once.
+    click.get_current_context().with_resource(kernels_in(root, cache(_say_that_it_compiles)))
+
+
+def _say_that_it_compiles() -> None:
+    click.echo("compiling the kernels, once for each version: this takes some seconds", err=True)
 
 
 def prepare_kernels(root: Path | None = None) -> None:

@@ -20,11 +20,17 @@ def warm(as_json: bool) -> None:
     """Compile the kernels that are not on disk yet."""
     from flowtime.cli.console import announce_compilation, print_fields
     from flowtime.engine import kernel_cache
+    from flowtime.state.windows import warm_window_kernels
+    from flowtime.telemetry.gap_kernels import warm_gap_kernels
 
     root = kernel_folder()
-    announce_compilation(root)
-    report = kernel_cache.warm(root)
-    fields = {"folder": report.folder, "compiled": report.compiled, "seconds": round(report.seconds, 3)}
+    announce_compilation(root, families=kernel_cache.FAMILIES)
+    reports = [warm(root) for warm in (kernel_cache.warm, warm_gap_kernels, warm_window_kernels)]
+    fields = {
+        "folder": reports[0].folder,
+        "compiled": any(report.compiled for report in reports),
+        "seconds": round(sum(report.seconds for report in reports), 3),
+    }
     print_fields(fields, as_json=as_json)
 
 
@@ -40,6 +46,7 @@ def info(as_json: bool) -> None:
         "folder": found.folder,
         "signature": found.signature,
         "isWarm": found.is_warm,
+        "families": found.families if as_json else ", ".join(found.families) or "none",
         "files": found.files,
         "bytes": found.bytes,
     }

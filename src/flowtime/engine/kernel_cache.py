@@ -13,7 +13,9 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -27,18 +29,26 @@ from flowtime.errors import StorageError
 from flowtime_kernels import table
 
 __all__ = [
+    "FAMILIES",
+    "FAMILY_MARK",
     "KernelInfo",
     "Kernels",
     "WarmReport",
+    "announce",
     "cache_folder",
     "clear",
     "import_kernels",
     "info",
+    "kernels_in",
     "load_kernels",
+    "locked",
     "warm",
 ]
 
 _MARK = "warm"
+# Kernels beside the engine's, which ``kernel_family`` loads, and what the marks of theirs begin with.
+FAMILIES = ("gaps", "rolling", "windows")
+FAMILY_MARK = "warm-"
 _LOCK_SECONDS = 600.0
 
 
@@ -53,6 +63,17 @@ class Kernels(Protocol):
     draw_poisson: Callable[..., None]
 
 
+class _Place(NamedTuple):
+    """Where kernels are kept where nothing else is said, and what to call before some are compiled."""
+
+    root: Path | None
+    announce: Callable[[], None]
+
+
+# Kernels beside the engine's are loaded far below whoever knows the settings, in functions about numbers alone.
+_PLACE: ContextVar[_Place | None] = ContextVar("flowtime_kernels", default=None)
+
+
 class WarmReport(NamedTuple):
     """What warming did: whether anything had to be compiled, and how long it took."""
 
@@ -62,18 +83,43 @@ class WarmReport(NamedTuple):
 
 
 class KernelInfo(NamedTuple):
-    """What the cache holds for this installation."""
+    """What the cache holds for this installation: ``is_warm`` is about the engine's kernels, ``families`` are the
+    names of the others that are compiled."""
 
     folder: Path
     signature: str
     is_warm: bool
+    families: tuple[str, ...]
     files: int
     bytes: int
 
 
+@contextmanager
+def kernels_in(root: Path | None, announce: Callable[[], None]) -> Iterator[None]:
+    """Within, kernels are kept below ``root`` (None: the user's cache folder) where a caller names no other folder.
+
+    ``announce`` is called before some are compiled, which takes some seconds.  What a process has loaded before stays
+    as it is.
+    """
+    token = _PLACE.set(_Place(root, announce))
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+def announce() -> None:
+    """Tell whoever runs this, through ``kernels_in``, that kernels will be compiled."""
+    place = _PLACE.get()
+    if place is not None:
+        place.announce()
+
+
 def cache_folder(root: Path | None = None) -> Path:
-    """The folder of this installation's kernels: below ``root``, else below the user's cache folder."""
-    return (root or _user_cache()) / _signature()
+    """The folder of this installation's kernels: below ``root``, else where ``kernels_in`` says, else below the
+    user's cache folder."""
+    place = _PLACE.get()
+    return (root or (place and place.root) or _user_cache()) / _signature()
 
 
 def load_kernels(root: Path | None = None) -> Kernels:
@@ -88,32 +134,47 @@ def load_kernels(root: Path | None = None) -> Kernels:
     folder = cache_folder(root)
     kernels: Kernels = import_kernels(folder)
     if not (folder / _MARK).exists():
+        announce()
         warm(root)
     return kernels
 
 
 def warm(root: Path | None = None) -> WarmReport:
-    """Compile every kernel into the cache, one process at a time; quick when that was done before."""
-    # Here and not at the top: loading the kernels does not need the lock once they are there.
-    from filelock import FileLock, Timeout
-
+    """Compile every kernel of the engine into the cache, one process at a time; quick when that was done before."""
     folder = cache_folder(root)
     begin = time.perf_counter()
     kernels: Kernels = import_kernels(folder)
+    with locked(folder):
+        done = (folder / _MARK).exists()
+        _call_once(kernels)
+        # A process that took its kernels from elsewhere compiles nothing into this folder.
+        if not done and any(folder.rglob("*.nbc")):
+            (folder / _MARK).write_text(f"{_signature()}\n", encoding="ascii")
+    return WarmReport(folder, not done, time.perf_counter() - begin)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time compile into ``folder``: two that write one cache of Numba's can leave it broken.
+
+    Raises StorageError ``storage.locked`` where another one holds it for ten minutes.
+    """
+    # Here and not at the top: loading the kernels does not need the lock once they are there.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / "lock", timeout=_LOCK_SECONDS)
     try:
-        with FileLock(folder / "lock", timeout=_LOCK_SECONDS):
-            done = (folder / _MARK).exists()
-            _call_once(kernels)
-            # A process that took its kernels from elsewhere compiles nothing into this folder.
-            if not done and any(folder.rglob("*.nbc")):
-                (folder / _MARK).write_text(f"{_signature()}\n", encoding="ascii")
+        lock.acquire()
     except Timeout as error:
         raise StorageError(
             f"another process has been compiling kernels in {folder} for ten minutes",
             code="storage.locked",
             hint="end it, or run `flowtime kernels clear` and try again",
         ) from error
-    return WarmReport(folder, not done, time.perf_counter() - begin)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def info(root: Path | None = None) -> KernelInfo:
@@ -121,7 +182,8 @@ def info(root: Path | None = None) -> KernelInfo:
     folder = cache_folder(root)
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
     size = sum(path.stat().st_size for path in files)
-    return KernelInfo(folder, folder.name, (folder / _MARK).exists(), len(files), size)
+    families = tuple(sorted(path.name.removeprefix(FAMILY_MARK) for path in folder.glob(f"{FAMILY_MARK}*")))
+    return KernelInfo(folder, folder.name, (folder / _MARK).exists(), families, len(files), size)
 
 
 def clear(root: Path | None = None) -> int:

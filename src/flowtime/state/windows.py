@@ -15,7 +15,7 @@ NaN is a missing value and is left out; infinities are values.  Aggregates, by t
 A window needs one value: one without any has count 0 and NaN for all else.  No result depends on other windows, on the
 number of threads or on what is asked for besides, to the last bit.  With u = 1.1e-16, and S the sum of the absolute
 values of a window of n, a `sum` is within ``(256 + n / 1024) u S`` of the exact one for fixed windows, and for rolling
-ones within ``2 log2(n) u S`` below 128 bins and ``(n + 1) u S`` from there on, whatever was before the window.
+ones within ``2 log2(n) u S`` below 16 bins and ``(n + 1) u S`` from there on, whatever was before the window.
 A `std` takes squares, so values should stay below 1e150.
 """
 
@@ -27,18 +27,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flowtime.engine.kernel_family import load_family
+from flowtime.engine.kernel_cache import WarmReport
+from flowtime.engine.kernel_family import load_family, warm_family
 from flowtime.errors import ParameterError
 from flowtime.model.spec import FloatArray
 from flowtime_kernels import aggregates as agg
 
-__all__ = ["fixed", "rolling"]
+__all__ = ["fixed", "rolling", "warm_window_kernels"]
 
 Indices: TypeAlias = NDArray[np.int64]
 Part: TypeAlias = tuple[int, int, int, int]
@@ -57,9 +59,12 @@ _CODES = MappingProxyType(
 # Bins that are worked on at once: levels are quickest in the nearest cache, blocks have to scan those ahead again.
 _CHUNK = 1024
 _LONG_CHUNK = 4096
+# From this width on levels would have to begin too far ahead of a short chunk.
+_WIDE = 128
 _LINE_BYTES = 64
-# Starting a thread takes as long as aggregating some hundred thousand bins.
+# Starting a thread takes as long as aggregating some hundred thousand bins, or putting some ten thousand in order.
 _BINS_A_THREAD = 1 << 20
+_ORDERED_A_THREAD = 1 << 16
 
 
 def fixed(
@@ -93,7 +98,7 @@ def fixed(
         )
 
     bins = table.starts.size * int(edges[-1] - edges[0])
-    _share(work, _parts(table.starts.size, edges.size - 1, 1, _threads(threads, bins)))
+    _share(work, _parts(table.starts.size, edges.size - 1, 1, _threads(threads, bins, wanted)))
     return wanted.named(out)
 
 
@@ -120,10 +125,13 @@ def rolling(
     wide = min(_checked_width(width), max(kernels.BLOCKS, table.bins))
     out = _aligned((wanted.codes.size, table.starts.size, table.bins))
     has_std = wanted.has(agg.STD)
-    short = _LONG_CHUNK if has_std else _CHUNK
-    chunk = wide * max(1, _LONG_CHUNK // wide) if wide >= kernels.BLOCKS else short
+    chunk = _LONG_CHUNK if has_std or wide >= _WIDE else _CHUNK
+    if wide >= kernels.BLOCKS:
+        # A whole number of windows, and of cache lines unless that takes much room.
+        unit = min(math.lcm(wide, kernels.LANES), max(wide, _LONG_CHUNK // wide * wide))
+        chunk = unit * max(1, chunk // unit)
     length = wide + 2 * kernels.LANES + chunk
-    float_rows = kernels.STD_ROWS if has_std else kernels.ROWS
+    float_rows = kernels.STD_ROWS if has_std else kernels.SUM_ROWS
 
     def work(part: Part) -> None:
         floats = _work_space(float_rows, length)
@@ -134,8 +142,18 @@ def rolling(
         )
 
     bins = table.starts.size * table.bins
-    _share(work, _parts(table.starts.size, table.bins, chunk, _threads(threads, bins)))
+    _share(work, _parts(table.starts.size, table.bins, chunk, _threads(threads, bins, wanted)))
     return wanted.named(out)
+
+
+def warm_window_kernels(root: Path | None = None) -> WarmReport:
+    """Compile the kernels of windows into the cache below ``root``.
+
+    Raises StorageError when the folder can not be made or another process holds it for ten minutes.
+    """
+    stood = warm_family("windows", _call_fixed_once, root)
+    rolled = warm_family("rolling", _call_rolling_once, root)
+    return WarmReport(stood.folder, stood.compiled or rolled.compiled, stood.seconds + rolled.seconds)
 
 
 @dataclass(frozen=True)
@@ -243,8 +261,9 @@ def _work_space(rows: int, length: int, dtype: type[Any] = np.float64) -> NDArra
     return _aligned((rows, -(-length // page) * page + 9 * line), dtype)
 
 
-def _threads(wanted: int, bins: int) -> int:
-    return wanted if wanted > 0 else max(1, min(os.cpu_count() or 1, bins // _BINS_A_THREAD))
+def _threads(given: int, bins: int, wanted: _Wanted) -> int:
+    enough = _ORDERED_A_THREAD if wanted.has(agg.QUANTILE) else _BINS_A_THREAD
+    return given if given > 0 else max(1, min(os.cpu_count() or 1, bins // enough))
 
 
 def _parts(series: int, items: int, step: int, count: int) -> list[Part]:
@@ -264,9 +283,12 @@ def _share(work: Callable[[Part], None], parts: Sequence[Part]) -> None:
     if len(parts) == 1:
         work(parts[0])
         return
-    with ThreadPoolExecutor(len(parts)) as pool:
-        for future in [pool.submit(work, part) for part in parts]:
-            future.result()
+    # This thread does its part too: starting one takes time.
+    with ThreadPoolExecutor(len(parts) - 1) as pool:
+        others = [pool.submit(work, part) for part in parts[1:]]
+        work(parts[0])
+        for other in others:
+            other.result()
 
 
 def _read_only() -> FloatArray:

@@ -6,15 +6,26 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtime.engine.kernel_family import load_family
+from flowtime.engine.kernel_cache import WarmReport
+from flowtime.engine.kernel_family import load_family, warm_family
 from flowtime.model.spec import FloatArray
 
-__all__ = ["GapKernels", "copied", "fault_counts", "filled_copy", "list_runs", "load_gap_kernels", "share_rows"]
+__all__ = [
+    "GapKernels",
+    "copied",
+    "fault_counts",
+    "filled_copy",
+    "list_runs",
+    "load_gap_kernels",
+    "share_rows",
+    "warm_gap_kernels",
+]
 
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
@@ -50,6 +61,11 @@ def load_gap_kernels() -> GapKernels:
     """Return the kernels, compiled; raises StorageError where their cache can not be written."""
     kernels: GapKernels = load_family("gaps", _call_once)
     return kernels
+
+
+def warm_gap_kernels(root: Path | None = None) -> WarmReport:
+    """Compile the kernels into the cache below ``root``; raises StorageError as ``load_gap_kernels`` does."""
+    return warm_family("gaps", _call_once, root)
 
 
 def filled_copy(
