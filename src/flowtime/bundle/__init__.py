@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowtime.bundle.compose import BundleContent, grid_entry
 from flowtime.bundle.hashes import Origin, RunHashes, hash_run
 from flowtime.bundle.reader import Bundle, open_bundle
-from flowtime.bundle.selection import SelectedSeries, select_series
+from flowtime.bundle.selection import SelectedSeries, given_series, select_series
 from flowtime.bundle.series_csv import estimate_csv_bytes
 from flowtime.bundle.writer import BundleSummary, wants_csv, write_bundle
 
@@ -17,6 +17,7 @@ __all__ = [
     "RunHashes",
     "SelectedSeries",
     "estimate_csv_bytes",
+    "given_series",
     "grid_entry",
     "hash_run",
     "open_bundle",

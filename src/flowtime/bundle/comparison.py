@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 
-from flowtime.bundle.layout import MODEL
 from flowtime.bundle.reader import Bundle
+from flowtime.bundle.stored_model import stored_model
 from flowtime.bundle.summary import NodeSummary, summarize
 from flowtime.bundle.view import RunView
 from flowtime.errors import ParameterError
-from flowtime.model import FloatArray, Wire, parse_model
+from flowtime.model import FloatArray, Wire
 
 if TYPE_CHECKING:
     from flowtime.engine.stations import Station
@@ -28,8 +28,6 @@ __all__ = [
     "compare_runs",
 ]
 
-# Of the grid, what a bin is; runs that differ in it have no bins in common.
-_BIN = ("binSize", "binUnit")
 # What a node's summary says in one number: its name on the wire, and how to get it.
 _FIGURES: Mapping[str, Callable[[NodeSummary], float | None]] = MappingProxyType(
     {
@@ -120,27 +118,50 @@ def compare_runs(a: Bundle, b: Bundle, tolerance: Tolerance | None = None) -> Ru
         raise ParameterError(f"tolerances must be numbers of at least 0, not {near.rtol} and {near.atol}")
     inputs = tuple(_differing(_inputs(a), _inputs(b)))
     parameters = tuple(_differing(a.metadata.parameters, b.metadata.parameters))
-    bins = 0 if {item.name for item in inputs}.intersection(_BIN) else min(a.run.grid.bins, b.run.grid.bins)
-    common = [name for name in a.series_names if name in set(b.series_names)]
-    series = tuple(_series_differences(a, b, common if bins else [], bins, near))
-    only_in_a = tuple(name for name in a.series_names if name not in set(common))
-    only_in_b = tuple(name for name in b.series_names if name not in set(common))
+    bins = _common_bins(a, b)
+    names = _split_names(a.series_names, b.series_names)
+    compared = names.common if bins else ()
+    series = tuple(_series_differences(a, b, compared, bins, near))
     nodes = tuple(_node_differences(_nodes(a), _nodes(b), near))
     return RunComparison(
         a=a.run.run_id,
         b=b.run.run_id,
-        is_same=not (inputs or parameters or series or only_in_a or only_in_b or nodes),
+        is_same=not any((inputs, parameters, series, names.only_in_a, names.only_in_b, nodes)),
         rtol=near.rtol,
         atol=near.atol,
         inputs=inputs,
         parameters=parameters,
         compared_bins=bins,
-        compared_series=len(common) if bins else 0,
+        compared_series=len(compared),
         series=series,
-        only_in_a=only_in_a,
-        only_in_b=only_in_b,
+        only_in_a=names.only_in_a,
+        only_in_b=names.only_in_b,
         nodes=nodes,
     )
+
+
+class _Names(NamedTuple):
+    """The series of two runs, each kind in the order of the run that has them."""
+
+    common: tuple[str, ...]
+    only_in_a: tuple[str, ...]
+    only_in_b: tuple[str, ...]
+
+
+def _split_names(a: Sequence[str], b: Sequence[str]) -> _Names:
+    in_a, in_b = frozenset(a), frozenset(b)
+    return _Names(
+        common=tuple(name for name in a if name in in_b),
+        only_in_a=tuple(name for name in a if name not in in_b),
+        only_in_b=tuple(name for name in b if name not in in_a),
+    )
+
+
+def _common_bins(a: Bundle, b: Bundle) -> int:
+    """Return how many bins, from the first, both runs have; 0 where a bin is not equally long."""
+    left, right = a.run.grid, b.run.grid
+    is_same_bin = (left.bin_size, left.bin_unit) == (right.bin_size, right.bin_unit)
+    return min(left.bins, right.bins) if is_same_bin else 0
 
 
 def _inputs(bundle: Bundle) -> Facts:
@@ -167,28 +188,31 @@ def _differing(a: Facts, b: Facts) -> Iterator[ValueDifference]:
 
 
 def _series_differences(
-    a: Bundle, b: Bundle, names: list[str], bins: int, near: Tolerance
+    a: Bundle, b: Bundle, names: Sequence[str], bins: int, near: Tolerance
 ) -> Iterator[SeriesDifference]:
     for name in names:
         left, right = a.series(name)[:bins], b.series(name)[:bins]
         differing = np.flatnonzero(~_is_near(left, right, near))
-        if not differing.size:
-            continue
-        first = int(differing[0])
-        with np.errstate(invalid="ignore", over="ignore"):
-            apart = np.abs(left - right)
-        finite = np.where(np.isfinite(left) & np.isfinite(right), apart, -1.0)
-        largest = int(np.argmax(finite))
-        is_known = finite[largest] >= 0.0
-        yield SeriesDifference(
-            name=name,
-            bins=int(differing.size),
-            first_bin=first,
-            a=float(left[first]),
-            b=float(right[first]),
-            largest=float(finite[largest]) if is_known else None,
-            largest_bin=largest if is_known else None,
-        )
+        if differing.size:
+            first = int(differing[0])
+            largest, largest_bin = _largest(left, right)
+            yield SeriesDifference(
+                name=name,
+                bins=int(differing.size),
+                first_bin=first,
+                a=float(left[first]),
+                b=float(right[first]),
+                largest=largest,
+                largest_bin=largest_bin,
+            )
+
+
+def _largest(a: FloatArray, b: FloatArray) -> tuple[float, int] | tuple[None, None]:
+    """Return the largest ``|a - b|`` of the bins where both are finite, and the first bin that has it."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.where(np.isfinite(a) & np.isfinite(b), np.abs(a - b), -1.0)
+    largest = int(np.argmax(apart))
+    return (float(apart[largest]), largest) if apart[largest] >= 0.0 else (None, None)
 
 
 def _is_near(a: FloatArray, b: FloatArray, near: Tolerance) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -221,7 +245,7 @@ def _nodes(bundle: Bundle) -> dict[str, NodeSummary]:
     from flowtime.engine.metrics import bin_milliseconds
     from flowtime.engine.stations import stations
 
-    model = parse_model(bundle.model_text, file=MODEL)
+    model = stored_model(bundle)
     grid, stored = model.spec.grid, set(bundle.series_names)
     nodes = {
         station.id: _node_arrays(station, bundle, stored, bin_milliseconds(grid))

@@ -29,8 +29,9 @@ from flowtime.bundle.documents import (
 )
 from flowtime.bundle.hashes import Origin, RunHashes
 from flowtime.bundle.layout import MATRIX, PROVENANCE
-from flowtime.bundle.selection import DEFAULT_CLASS, SelectedSeries, component_id
+from flowtime.bundle.selection import SelectedSeries, component_id
 from flowtime.model import Model
+from flowtime.model.naming import DEFAULT_CLASS
 from flowtime.model.randomness import random_inputs
 from flowtime.model.spec import ModelSpec
 from flowtime.storage import StagedFile

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+from flowtime.model.naming import DEFAULT_CLASS
 from flowtime.model.spec import Bins, BinSize, BinUnit, ClassSpec, Provenance, Seed, Wire
 
 __all__ = [
@@ -198,7 +199,7 @@ class SeriesEntry(Wire, frozen=True, kw_only=True):
     row: Count
     unit: str
     component_id: str
-    class_id: str = "DEFAULT"
+    class_id: str = DEFAULT_CLASS
     class_kind: Literal["fallback", "specific"] = "fallback"
     node_id: str | None
     role: str | None

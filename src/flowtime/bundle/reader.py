@@ -134,10 +134,15 @@ class Bundle:
             matrix: NDArray[np.float64] = np.load(
                 path, mmap_mode="r" if 0 not in form.shape else None, allow_pickle=False
             )
-        except (OSError, ValueError, EOFError) as error:
-            raise RunCorruptError(f"{form.path} can not be read: {error}") from error
+        except OSError as error:
+            raise RunCorruptError(f"{form.path} can not be read: {error.strerror or error}") from error
+        except (ValueError, EOFError) as error:
+            # What NumPy says of it is advice to trust the file.
+            raise RunCorruptError(f"{form.path} can not be read: it is cut short, or no array of numbers") from error
         if matrix.shape != form.shape or matrix.dtype != np.dtype(form.dtype):
             raise RunCorruptError(f"{form.path} holds {matrix.dtype}{matrix.shape}, not {form.dtype}{form.shape}")
+        if any(entry.row >= len(matrix) for entry in self.index.series):
+            raise RunCorruptError(f"{INDEX} names rows that {form.path} does not have")
         return matrix
 
     def _from_csv(self, entry: SeriesEntry) -> NDArray[np.float64]:

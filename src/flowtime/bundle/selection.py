@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from flowtime.bundle.documents import RngEntry
 from flowtime.model import Model, Synthesized, resolve_reference
 from flowtime.model.bindings import bound_references
+from flowtime.model.naming import DEFAULT_CLASS
+from flowtime.model.randomness import drawn_series
 from flowtime.model.spec import ModelSpec, Output
 from flowtime.storage import sha256_bytes
 
-__all__ = ["SelectedSeries", "component_id", "select_series", "series_id"]
+__all__ = ["SelectedSeries", "component_id", "given_series", "select_series", "series_id"]
 
-DEFAULT_CLASS = "DEFAULT"
 _EDGE = "edge_"
 _NOT_IN_EDGE_IDS = re.compile(r"[^A-Za-z0-9_.-]")
 _SERIES_FOLDER = "series"
@@ -31,15 +33,23 @@ class SelectedSeries(NamedTuple):
     csv_path: str
 
 
-def select_series(model: Model, derived: Iterable[str] = ()) -> tuple[SelectedSeries, ...]:
+def given_series(spec: ModelSpec, rng: RngEntry | None, bindings: Iterable[str]) -> frozenset[str]:
+    """Return the names of series whose numbers the model alone does not say: what a run drew, where it sampled, and
+    what telemetry gave it (``bindings`` of its provenance; names of parameters among them may be here, too)."""
+    drawn = drawn_series(spec) if rng is not None and rng.sampled else frozenset()
+    return drawn | set(bindings)
+
+
+def select_series(model: Model, derived: Iterable[str] = (), given: Iterable[str] = ()) -> tuple[SelectedSeries, ...]:
     """Return the series to write, in the order of the model: declared ones, then implied ones, then ``derived``
     ones (``CompiledModel.derived_series``): parts by class of those, and volumes of edges.
 
     The model's ``outputs`` choose (none: all), minus what each excludes.  What topology semantics
-    bind, and what the topology implies, is always written, since the state of a node is read from it.
+    bind, and what the topology implies, is always written, since the state of a node is read from it; so are
+    the ``given`` series, without which the run could not be told again.
     """
     spec, names = model.spec, model.names
-    wanted = _chosen(spec.outputs, names) | set(_bound(spec, names)) | set(names.series)
+    wanted = _chosen(spec.outputs, names) | set(_bound(spec, names)) | set(names.series) | set(given)
     file_names = {names.resolve(output.series): output.as_ for output in spec.outputs if output.as_ is not None}
     taken: set[str] = set()
     ids: set[str] = set()

@@ -21,7 +21,7 @@ from flowtime.bundle.compose import (
 from flowtime.bundle.documents import RunFile
 from flowtime.bundle.encoding import encode_file
 from flowtime.bundle.layout import INDEX, MANIFEST, MATRIX, METADATA, MODEL, PROVENANCE, RUN, SPEC
-from flowtime.bundle.selection import SelectedSeries, select_series
+from flowtime.bundle.selection import SelectedSeries, given_series, select_series
 from flowtime.bundle.series_csv import SeriesCsvWriter, estimate_csv_bytes
 from flowtime.model import dump_model
 from flowtime.settings import SeriesCsv
@@ -55,7 +55,8 @@ def write_bundle(staging: StagingFolder, content: BundleContent, *, progress: Pr
 
     All bytes but run ids and times follow from the inputs.
     """
-    selected = select_series(content.model, content.result.derived_series)
+    given = given_series(content.model.spec, content.rng, content.origin.telemetry_bindings)
+    selected = select_series(content.model, content.result.derived_series, given)
     rows = [_with_one_nan(content.result.values_of(series.name)) for series in selected]
     entries = series_entries(content, selected, [sha256_array(row) for row in rows])
     staging.write_chunks(MATRIX, _matrix_chunks(rows, content.model.spec.grid.bins))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flowtime.cli.options import json_option, settings_from, template_folders
+from flowtime.cli.options import json_option, now, settings_from, template_folders
+from flowtime.cli.runs_options import markdown_option, root_option
+from flowtime.cli.runs_restore import restore
 
 if TYPE_CHECKING:
     from flowtime.runs.registry import Registry
@@ -22,11 +23,6 @@ MODES = ("simulation", "telemetry")
 STATUSES = ("completed", "broken")
 MAX_PAGE_SIZE = 200
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-root_option = click.option(
-    "--runs-dir", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]"
-)
-markdown_option = click.option("--markdown", is_flag=True, help="Print Markdown tables.")
 
 
 def _run_words(*names: str) -> Callable[[Command], Command]:
@@ -42,10 +38,13 @@ def _run_words(*names: str) -> Callable[[Command], Command]:
 
 @click.group()
 def runs() -> None:
-    """List, show, delete and compare runs.
+    """List, show, delete, restore and compare runs.
 
     RUN is the id of a run in the folder of the runs, or the path of its folder.
     """
+
+
+runs.add_command(restore)
 
 
 @runs.command("list")
@@ -75,7 +74,7 @@ def list_command(runs_dir: str | None, markdown: bool, as_json: bool, **filters:
 
     settings = settings_from(runs_dir=runs_dir)
     query = parse_query(_asked(filters))
-    with Registry(Path(settings.runs_dir), clock=_now) as registry:
+    with Registry(Path(settings.runs_dir), clock=now) as registry:
         page = registry.page(query, check="all")
         _require_templates(registry, query.templates, settings)
     if page.note is not None:
@@ -147,7 +146,7 @@ def show(run: str, runs_dir: str | None, markdown: bool, as_json: bool) -> None:
 @root_option
 @json_option
 def delete(run_ids: tuple[str, ...], purge: bool, empty_trash: bool, runs_dir: str | None, as_json: bool) -> None:
-    """Move runs into the trash, from where they can be moved back.
+    """Move runs into the trash, from where `flowtime runs restore` brings them back.
 
     Only ids are taken here, and only folders whose run.json can be read are moved.  All are checked before the
     first one is.
@@ -161,7 +160,7 @@ def delete(run_ids: tuple[str, ...], purge: bool, empty_trash: bool, runs_dir: s
     if empty_trash:
         deleted = trash.empty_trash(root)
     else:
-        deleted = trash.delete_runs(root, run_ids, purge=purge, clock=_now, entropy=token_bytes)
+        deleted = trash.delete_runs(root, run_ids, purge=purge, clock=now, entropy=token_bytes)
     if as_json:
         print_json({"deleted": deleted})
         return
@@ -182,7 +181,7 @@ def reindex(runs_dir: str | None, as_json: bool) -> None:
     from flowtime.cli.console import count, print_json
     from flowtime.runs.registry import Registry
 
-    with Registry(Path(settings_from(runs_dir=runs_dir).runs_dir), clock=_now) as registry:
+    with Registry(Path(settings_from(runs_dir=runs_dir).runs_dir), clock=now) as registry:
         report = registry.reindex()
     if report.note is not None:
         click.echo(f"note: {report.note}", err=True)
@@ -231,7 +230,3 @@ def compare(
     else:
         print_comparison(comparison, as_markdown=markdown)
     context.exit(1 if exit_code and not comparison.is_same else 0)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

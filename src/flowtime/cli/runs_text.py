@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from flowtime.orchestration import RunEnvelope
     from flowtime.runs import RunSummary
     from flowtime.runs.query import RunPage
+    from flowtime.runs.trash import TrashedRun
 
-__all__ = ["print_comparison", "print_run_details", "print_runs"]
+__all__ = ["print_comparison", "print_run_details", "print_runs", "print_trash"]
 
 COLUMNS = ("run", "created (UTC)", "mode", "template", "bins", "series", "warnings", "status")
+TRASH_COLUMNS = ("run", "deleted (UTC)", "created (UTC)", "mode", "template", "folder in the trash")
 # What a narrow terminal does without, the least missed first.
 DROPPABLE = ("series", "bins", "mode", "warnings", "status")
 SHOWN_DIFFERENCES = 20
@@ -37,6 +40,22 @@ def print_runs(page: RunPage, *, as_markdown: bool) -> None:
     for run in page.items:
         if run.problem is not None:
             click.echo(f"broken: {run.run_id}: {run.problem}")
+
+
+def print_trash(trashed: Sequence[TrashedRun], *, as_markdown: bool) -> None:
+    """Print a row for each run in the trash."""
+    rows = [
+        (
+            run.run_id,
+            _moment(run.deleted_utc),
+            _moment(run.created_utc),
+            run.mode or "-",
+            run.template_id or "-",
+            PurePath(run.trash).name,
+        )
+        for run in trashed
+    ]
+    _table(f"{count(len(rows), 'run')} in the trash", TRASH_COLUMNS, rows, as_markdown, ("mode", "template"))
 
 
 def print_run_details(bundle: Bundle, envelope: RunEnvelope, *, as_markdown: bool) -> None:

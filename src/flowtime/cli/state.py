@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flowtime.cli.options import json_option, observer_from, settings_from
+from flowtime.cli.options import json_option, kernel_folder, observer_from, settings_from
 
 if TYPE_CHECKING:
     from flowtime.state import OpenRun
@@ -173,10 +173,12 @@ def _open(name: str, runs_dir: str | None) -> OpenRun:
     """Open a run by its id, or by the path of its folder."""
     from pathlib import Path
 
+    from flowtime.cli.console import use_kernels
     from flowtime.runs import find_run
     from flowtime.state import open_run_state
 
     settings = settings_from(runs_dir=runs_dir)
+    use_kernels(kernel_folder(settings))
     return open_run_state(find_run(Path(settings.runs_dir), name))
 
 

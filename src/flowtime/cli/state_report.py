@@ -74,7 +74,7 @@ def print_window(answer: Window) -> None:
     each = f", {count(window.bins_per_point, 'bin')} a point" if window.bins_per_point > 1 else ""
     times = answer.timestamps_utc
     since = f" from {_time(times[0])}" if times else ""
-    title = f"{_title(answer.metadata)}: bins {window.start_bin} to {window.end_bin}{since}{each}"
+    title = f"{_title(answer.metadata)}: {_bins(window.start_bin, window.end_bin)}{since}{each}"
     rows = [row for node in answer.nodes for row in _window_rows(node)]
     print_table(title, WINDOW_COLUMNS, rows, droppable=("from", "last"))
     _print_warnings((*answer.warnings, *(w for own in answer.edge_warnings.values() for w in own)))
@@ -143,7 +143,7 @@ def print_metrics(answer: MetricsAnswer) -> None:
         for service in answer.services
     ]
     window = answer.window
-    title = f"{answer.run_id}: bins {window.start_bin} to {window.end_bin}, met where 95 % of arrivals were served"
+    title = f"{answer.run_id}: {_bins(window.start_bin, window.end_bin)}, met where 95 % of arrivals were served"
     print_table(title, ("service", "met", "bins", "served of arrivals"), rows)
 
 
@@ -170,10 +170,13 @@ def _print_warnings(warnings: Sequence[StateWarning]) -> None:
         where = next((x for x in (warning.node_id, warning.edge_id, warning.constraint_id) if x is not None), None)
         bins = ""
         if warning.start_bin is not None and warning.end_bin is not None:
-            same = warning.start_bin == warning.end_bin
-            bins = f" (bin {warning.start_bin})" if same else f" (bins {warning.start_bin} to {warning.end_bin})"
+            bins = f" ({_bins(warning.start_bin, warning.end_bin)})"
         place = f"{where}: " if where else ""
         click.echo(f"{warning.severity}: {place}{warning.message}{bins} [{warning.code}]")
+
+
+def _bins(start: int, end: int) -> str:
+    return f"bin {start}" if start == end else f"bins {start} to {end}"
 
 
 def _title(metadata: StateMetadata) -> str:

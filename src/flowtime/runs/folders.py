@@ -48,8 +48,11 @@ def find_run(root: Path, id_or_path: str) -> Path:
     folder = root / id_or_path if id_or_path in names else Path(id_or_path)
     if (folder / RUN_FILE).is_file():
         return folder
-    close = difflib.get_close_matches(id_or_path, names, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "name a folder that holds a run.json"
+    if id_or_path in names or (id_or_path and os.path.isdir(id_or_path)):
+        raise RunNotFoundError(f"{id_or_path!r} is there, and is no run: it holds no {RUN_FILE}")
+    close = [name for name in difflib.get_close_matches(id_or_path, names, n=3) if run_stamp(root, name) is not None]
+    usual = f"`flowtime runs list` shows those in {root.name or root}; a path must lead to a folder with a {RUN_FILE}"
+    hint = f"did you mean {' or '.join(close)}?" if close else usual
     raise RunNotFoundError(f"there is no run {id_or_path!r}", hint=hint)
 
 

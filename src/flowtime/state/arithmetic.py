@@ -9,7 +9,7 @@ import numpy as np
 
 from flowtime.model.spec import FloatArray
 
-__all__ = ["finite_or_zero", "pair_sum", "positive_or_one", "ratio", "round_in_place", "rounded"]
+__all__ = ["pair_sum", "positive_or_one", "ratio", "round_in_place", "rounded"]
 
 _DECIMALS = 1e6
 # Above it six decimals are more than a float64 has.
@@ -27,12 +27,6 @@ def ratio(values: FloatArray, by: FloatArray) -> FloatArray:
 def pair_sum(left: FloatArray, right: FloatArray) -> FloatArray:
     """The sum, a NaN counting as nothing; NaN where both are."""
     result: FloatArray = np.where(np.isnan(left), right, np.where(np.isnan(right), left, left + right))
-    return result
-
-
-def finite_or_zero(values: FloatArray) -> FloatArray:
-    """The values, 0 where they are not finite."""
-    result: FloatArray = np.where(np.isfinite(values), values, 0.0)
     return result
 
 

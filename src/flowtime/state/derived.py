@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from flowtime.engine.tolerance import finite_or_zero
 from flowtime.model.spec import FloatArray
-from flowtime.state.arithmetic import finite_or_zero, pair_sum, positive_or_one, ratio
+from flowtime.state.arithmetic import pair_sum, positive_or_one, ratio
 from flowtime.state.block import Block, BlockReader, Span
 from flowtime.state.latency import FlowOrder, flow_latency
 from flowtime.state.places import ABSENT, Places

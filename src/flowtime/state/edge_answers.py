@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from flowtime.state.open_run import OpenRun
 from flowtime.state.places import ABSENT, RowTable
 
 __all__ = ["constraint_metadata", "edge_answers"]
+
+# By the name of a volume on the wire: that of all flow, then that of each class.
+Volumes: TypeAlias = dict[str, list[FloatArray]]
 
 _SUM: Final = SeriesMetadata(aggregation="sum", origin="explicit")
 _RATE: Final = SeriesMetadata(aggregation="ratio", origin="explicit")
@@ -45,32 +49,39 @@ def constraint_aggregation(name: str) -> Aggregation:
 
 def edge_answers(run: OpenRun, figures: Figures, choice: Choice) -> tuple[EdgeState, ...]:
     """Return the edges from or to a chosen node, with what moves over them."""
+    shown = _shown(run, choice)
+    return tuple(
+        _answer(edge, quality, volumes, _by_class(run, edge, volumes, choice))
+        for (edge, quality), volumes in zip(shown, _volumes([edge for edge, _ in shown], figures), strict=True)
+    )
+
+
+def _shown(run: OpenRun, choice: Choice) -> list[tuple[EdgePlace, EdgeQuality]]:
     chosen = {run.places.stations[node].id for node in choice.nodes}
-    shown = [
+    return [
         (edge, quality)
         for edge, quality in zip(run.edges, run.qualities, strict=True)
         if edge.link.source.id in chosen or edge.link.target.id in chosen
     ]
+
+
+def _volumes(edges: Sequence[EdgePlace], figures: Figures) -> Iterator[Volumes]:
+    """Yield what moves over each edge."""
     # All at once: one look into the block for every volume of every edge.
-    wanted = [row for edge, _ in shown for rows in edge.rows.values() for row in rows.tolist()]
+    wanted = [row for edge in edges for rows in edge.rows.values() for row in rows.tolist()]
     found = iter(figures.sums(wanted))
-    answers = []
-    for edge, quality in shown:
-        volumes = {name: [next(found) for _ in rows] for name, rows in edge.rows.items()}
+    for edge in edges:
+        volumes: Volumes = {name: list(islice(found, rows.size)) for name, rows in edge.rows.items()}
         if "retryRate" in volumes and figures.span.width > 1:
             volumes["retryRate"] = list(_rate(edge, figures))
-        series = {name: values[0] for name, values in volumes.items()}
-        answers.append(_answer(edge, quality, series, _by_class(run, edge, volumes, choice)))
-    return tuple(answers)
+        yield volumes
 
 
 def _answer(
-    edge: EdgePlace,
-    quality: EdgeQuality,
-    series: dict[str, FloatArray],
-    by_class: dict[str, dict[str, FloatArray]],
+    edge: EdgePlace, quality: EdgeQuality, volumes: Volumes, by_class: dict[str, dict[str, FloatArray]]
 ) -> EdgeState:
     link = edge.link
+    series = {name: values[0] for name, values in volumes.items()}
     return EdgeState(
         id=edge.id,
         source=link.source.id,
@@ -86,9 +97,7 @@ def _answer(
     )
 
 
-def _by_class(
-    run: OpenRun, edge: EdgePlace, volumes: Mapping[str, Sequence[FloatArray]], choice: Choice
-) -> dict[str, dict[str, FloatArray]]:
+def _by_class(run: OpenRun, edge: EdgePlace, volumes: Volumes, choice: Choice) -> dict[str, dict[str, FloatArray]]:
     found = {}
     for part in choice.parts:
         own = {name: values[part] for name, values in volumes.items() if _has(edge.rows[name], part)}

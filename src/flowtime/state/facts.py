@@ -62,9 +62,16 @@ def _places(known: Sequence[str], wanted: Sequence[str] | None, noun: str, code:
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:8]) or 'none'}"
+            hint = f"did you mean {near[0]}?" if near else _those(known)
             raise StateError(f"the run has no {noun} {name!r}", code=code, hint=hint)
     return tuple(place for place, name in enumerate(known) if name in wanted)
+
+
+def _those(known: Sequence[str]) -> str:
+    if not known:
+        return "it has none at all"
+    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+    return f"it has {', '.join(known[:8])}{more}"
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from flowtime.engine.stations import Station
 from flowtime.model.expression.references import references
 from flowtime.model.naming import split_reference
-from flowtime.model.spec import QueueNode, RouterNode, TopologyNode
+from flowtime.model.spec import Node, QueueNode, RouterNode, TopologyNode
 from flowtime.state.documents import Category
 from flowtime.state.open_run import OpenRun
 from flowtime.state.overview import GraphAnswer, GraphEdge, GraphNode, GraphUi
 from flowtime.state.window import WindowMode
 
 __all__ = ["read_graph"]
+
+Feed: TypeAlias = tuple[str, str, str, int]
 
 _HIDDEN: Final = ("graph.hidden", "ui.hidden")
 _CATEGORY_OF_KIND: Final[dict[str, Category]] = {
@@ -136,22 +138,31 @@ def _dependencies(run: OpenRun, shown: set[str]) -> Iterator[GraphEdge]:
             )
 
 
-def _feeds(run: OpenRun) -> Iterator[tuple[str, str, str, int]]:
+def _feeds(run: OpenRun) -> Iterator[Feed]:
     """Yield (series, what it feeds, as which part, how many bins later)."""
+    yield from _feeds_of_expressions(run)
+    for node in run.model.spec.nodes:
+        yield from _feeds_of_node(node)
+    for station in run.places.stations:
+        for role, name in station.series.items():
+            yield name.partition("@")[0], station.id, role, 0
+
+
+def _feeds_of_expressions(run: OpenRun) -> Iterator[Feed]:
     for name, expression in run.model.expressions.items():
         lags: dict[str, int] = {}
         for reference in references(expression):
             source = run.model.names.resolve(reference.id) or reference.id
             lags[source] = min(lags.get(source, reference.lag), reference.lag)
         yield from ((source, name, "expr", lag) for source, lag in lags.items())
-    for node in run.model.spec.nodes:
-        if isinstance(node, RouterNode):
-            yield split_reference(node.inputs.queue).id or "", node.id, "queue", 0
-        elif isinstance(node, QueueNode):
-            for part in ("inflow", "outflow", "loss"):
-                text = getattr(node, part)
-                if text is not None:
-                    yield split_reference(text).id or "", node.id, part, 0
-    for station in run.places.stations:
-        for role, name in station.series.items():
-            yield name.partition("@")[0], station.id, role, 0
+
+
+def _feeds_of_node(node: Node) -> Iterator[Feed]:
+    texts: dict[str, str | None] = {}
+    if isinstance(node, RouterNode):
+        texts = {"queue": node.inputs.queue}
+    elif isinstance(node, QueueNode):
+        texts = {"inflow": node.inflow, "outflow": node.outflow, "loss": node.loss}
+    for part, text in texts.items():
+        if text is not None:
+            yield split_reference(text).id or "", node.id, part, 0

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowtime.engine.edge_rules import EdgeLink
+from flowtime.engine.tolerance import finite_or_zero
 from flowtime.model.spec import FloatArray
-from flowtime.state.arithmetic import finite_or_zero, pair_sum, ratio
+from flowtime.state.arithmetic import pair_sum, ratio
 from flowtime.state.block import Block
 from flowtime.state.places import ABSENT, BoolTable, Places, RowTable
 

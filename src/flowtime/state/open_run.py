@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from flowtime.bundle import Bundle, open_bundle
 from flowtime.bundle.documents import SeriesEntry
-from flowtime.bundle.layout import METADATA, MODEL, PROVENANCE
+from flowtime.bundle.layout import METADATA, MODEL, PROVENANCE, RUN
+from flowtime.bundle.stored_model import stored_model
 from flowtime.engine.metrics import bin_milliseconds
 from flowtime.engine.stations import Station, stations
-from flowtime.errors import StateError
-from flowtime.model import Model, parse_model
+from flowtime.errors import FlowtimeError, RunCorruptError, StateError
+from flowtime.model import Model
 from flowtime.model.dates import utc_moment
 from flowtime.model.naming import resolve_reference
 from flowtime.model.spec import ConstraintSpec
@@ -32,6 +34,8 @@ from flowtime.state.places import ABSENT, Places, RowTable, find_places
 __all__ = ["ConstraintPlace", "OpenRun", "open_run_state"]
 
 _LARGEST_ANSWER = 16 * 1024 * 1024
+# How often a folder is read that is another one each time that it was.
+_ATTEMPTS = 5
 _SCHEMA_ID = "time-travel/v1"
 _SCHEMA_VERSION = "1"
 _WORST_FIRST: tuple[EdgeQuality, ...] = ("missing", "approx", "partialClass", "exact")
@@ -40,10 +44,32 @@ _WORST_FIRST: tuple[EdgeQuality, ...] = ("missing", "approx", "partialClass", "e
 def open_run_state(path: str | os.PathLike[str]) -> OpenRun:
     """Open a run folder for many questions.
 
+    A folder that is replaced while it is read is read anew, so that all of it is of one run.
+
     Raises RunNotFoundError where there is none, RunCorruptError where a file is missing or no longer fits, and
     StateError ``state.no_topology`` for a run whose model has no topology nodes.
     """
-    return OpenRun(open_bundle(Path(path)))
+    folder = Path(path)
+    for _ in range(_ATTEMPTS):
+        mark = _mark_of(folder)
+        try:
+            run = OpenRun(open_bundle(folder), mark)
+        except FlowtimeError:
+            if _mark_of(folder) == mark:
+                raise
+            continue  # half of it was of a run that is gone
+        if run.is_current:
+            return run
+    raise RunCorruptError(f"{folder.name!r} was replaced {_ATTEMPTS} times while it was read", hint="try again later")
+
+
+class FolderMark(NamedTuple):
+    """Which run.json lies in a folder: its disk and inode, its time in ns and its size in bytes."""
+
+    device: int
+    inode: int
+    modified_ns: int
+    size: int
 
 
 class ConstraintPlace:
@@ -58,13 +84,18 @@ class ConstraintPlace:
 class OpenRun:
     """A run folder with all that answers need but the numbers; those are mapped, never copied as a whole.
 
-    Nothing in it changes once it is made, so threads may share it.  A folder that is replaced must be opened anew.
+    Nothing in it changes once it is made, so threads may share it.  All files are read, or mapped, when it is made:
+    where the folder is replaced or deleted later, answers go on to be of the run that was opened, and ``is_current``
+    says so.  (A file that is written to in place, which flowtime never does, is another matter.)
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Read the model and the index of ``bundle`` and map its series."""
+    def __init__(self, bundle: Bundle, mark: FolderMark | None = None) -> None:
+        """Read the files of ``bundle`` and map its series; ``mark`` is that of its folder before any of it was read."""
         self.bundle = bundle
-        self.model: Model = parse_model(bundle.model_text, file=MODEL)
+        self._mark = mark
+        # Now, though only some answers need them: later the folder may be another run's.
+        self._metadata_file, self._provenance_file = bundle.metadata, bundle.provenance
+        self.model: Model = stored_model(bundle)
         spec = self.model.spec
         if spec.topology is None or not spec.topology.nodes:
             raise StateError(
@@ -84,6 +115,11 @@ class OpenRun:
         # Never touched, so it costs nothing: having seen one as large freed, glibc keeps the memory of an answer for
         # the next one, instead of asking the system for the same pages each time (a quarter of a day of 50 nodes).
         np.empty(_LARGEST_ANSWER // 8)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the run is still what lies in its folder; where not, open the folder again for what is new."""
+        return self._mark == _mark_of(self.bundle.path)
 
     @property
     def bins(self) -> int:
@@ -124,7 +160,7 @@ class OpenRun:
     @cached_property
     def metadata(self) -> StateMetadata:
         """What every answer says of the run."""
-        run, metadata = self.bundle.run, self.bundle.metadata
+        run, metadata = self.bundle.run, self._metadata_file
         return StateMetadata(
             run_id=run.run_id,
             template_id=run.template_id,
@@ -139,7 +175,7 @@ class OpenRun:
             storage=StorageInfo(
                 model_path=MODEL,
                 metadata_path=METADATA,
-                provenance_path=PROVENANCE if self.bundle.has(PROVENANCE) else None,
+                provenance_path=None if self._provenance_file is None else PROVENANCE,
             ),
             grid=run.grid,
             edge_quality=min(self.qualities, key=_WORST_FIRST.index, default="missing"),
@@ -151,10 +187,10 @@ class OpenRun:
     @cached_property
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         """Where the series of each node were read from, by node id; nothing in a simulation."""
-        if not self.bundle.metadata.has_telemetry_sources:
+        metadata, provenance = self._metadata_file, self._provenance_file
+        if not metadata.has_telemetry_sources:
             return {}
-        provenance = self.bundle.provenance
-        known = dict(self.bundle.metadata.node_sources) | dict(provenance.telemetry_bindings if provenance else {})
+        known = dict(metadata.node_sources) | dict(provenance.telemetry_bindings if provenance else {})
         return {
             station.id: tuple(dict.fromkeys(known[name] for name in _base_names(station) if name in known))
             for station in self.places.stations
@@ -245,6 +281,19 @@ class OpenRun:
         )
         every = np.unique(np.concatenate([np.ravel(table) for table in tables]))
         return every[every >= 0]
+
+
+def _mark_of(folder: Path) -> FolderMark | None:
+    """What tells the run in a folder from any other that was or will be there; None where there is none.
+
+    A run is moved into its place beside the one that it replaces, so the two never share an inode; one that comes
+    later may, and has another time.
+    """
+    try:
+        status = os.stat(folder / RUN)
+    except OSError:
+        return None
+    return FolderMark(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _distinct_rows(entries: Iterable[SeriesEntry]) -> dict[str, int]:

@@ -18,15 +18,12 @@ from flowtime.state.documents import (
     NodeState,
     SlaValue,
     Snapshot,
-    StateWarning,
-    TelemetryInfo,
 )
-from flowtime.state.edge_answers import constraint_metadata, edge_answers
-from flowtime.state.facts import Choice, choose, class_truths
-from flowtime.state.figures import ATTRIBUTES, Figures, read_figures
-from flowtime.state.findings import about, about_telemetry, by_edge
+from flowtime.state.edge_answers import constraint_metadata
+from flowtime.state.figures import ATTRIBUTES
 from flowtime.state.open_run import OpenRun
 from flowtime.state.places import ABSENT
+from flowtime.state.reading import Reading, read
 from flowtime.state.status import node_color, objectives, paused, point_status
 
 __all__ = ["read_state"]
@@ -43,11 +40,7 @@ def read_state(
     Raises StateError: ``state.bin_out_of_range``, ``state.unknown_node``, ``state.unknown_class``.
     """
     run.check_bins(bin_index, bin_index)
-    choice = choose(run.places, nodes, classes)
-    figures = read_figures(run.fields, run.reader, run.milliseconds, bin_index, bin_index + 1, 1)
-    edges = edge_answers(run, figures, choice)
-    chosen = {run.places.stations[node].id for node in choice.nodes}
-    warnings = about(run.findings.within(bin_index, bin_index), chosen, {edge.id for edge in edges})
+    reading = read(run, bin_index, bin_index + 1, 1, nodes=nodes, classes=classes)
     return Snapshot(
         metadata=run.metadata,
         bin=BinInfo(
@@ -56,71 +49,57 @@ def read_state(
             end_utc=run.time_of(bin_index + 1),
             duration_minutes=run.milliseconds / 60_000.0,
         ),
-        nodes=_Nodes(run, figures, choice, warnings).answers(),
-        edges=edges,
-        edge_warnings=by_edge(warnings),
-        warnings=tuple(warning for warning in warnings if warning.edge_id is None),
+        nodes=_Nodes(reading).answers(),
+        edges=reading.edges,
+        edge_warnings=reading.edge_warnings,
+        warnings=reading.warnings,
     )
 
 
 class _Nodes:
     """The nodes of one answer."""
 
-    def __init__(self, run: OpenRun, figures: Figures, choice: Choice, warnings: tuple[StateWarning, ...]) -> None:
-        self._run = run
-        self._figures = figures
-        self._choice = choice
-        self._warnings = warnings
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._run = reading.run
+        self._figures = reading.figures
         # Plain numbers, since structs hold those: a list of nodes of lists of parts.
-        self._values = {name: values[:, :, 0].tolist() for name, values in figures.values.items()}
-        self._truths = class_truths(run.places, figures.block)
+        self._values = {name: values[:, :, 0].tolist() for name, values in reading.figures.values.items()}
 
     def answers(self) -> tuple[NodeState, ...]:
         """Return a struct per chosen node."""
-        return tuple(self._node(node) for node in self._choice.nodes)
+        return tuple(self._node(node) for node in self._reading.choice.nodes)
 
     def _node(self, node: int) -> NodeState:
-        run, station = self._run, self._run.places.stations[node]
-        names = run.fields.names[node]
-        own = {name: _known(self._values[name][node][0]) for name in names[0]}
-        metrics: dict[str, Any] = {ATTRIBUTES[name]: value for name, value in own.items() if name in _METRICS}
-        derived: dict[str, Any] = {ATTRIBUTES[name]: value for name, value in own.items() if name not in _METRICS}
+        reading = self._reading
+        metrics, derived = self._numbers(node)
+        held = reading.constraints(node)
+        return NodeState(
+            **reading.head(node),
+            metrics=metrics,
+            derived=derived,
+            series_metadata=dict(self._run.fields.metadata[node]),
+            by_class=reading.by_class(node, lambda name, part: _known(self._values[name][node][part])),
+            constraints={place.spec.id: self._constraint(place.rows) for place in held},
+            constraint_status={place.spec.id: self._flag(place.status) for place in held},
+            sla=self._sla(node),
+        )
+
+    def _numbers(self, node: int) -> tuple[NodeMetrics, NodeDerived]:
+        """What happens at a node, of all classes together, and what follows from that."""
+        metrics: dict[str, Any] = {}
+        derived: dict[str, Any] = {}
+        for name in self._run.fields.names[node][0]:
+            found = metrics if name in _METRICS else derived
+            found[ATTRIBUTES[name]] = _known(self._values[name][node][0])
+        station = self._run.places.stations[node]
         if station.node.semantics.max_attempts is not None:
             metrics["max_attempts"] = station.node.semantics.max_attempts
         status = self._gate_status(node)
         if status is not False:
             metrics["queue_latency_status"] = status
-        facts = run.facts[node]
-        held = [run.constraints[name] for name in dict.fromkeys(station.node.constraints) if name in run.constraints]
-        return NodeState(
-            id=station.id,
-            kind=station.node.kind,
-            category=facts.category,
-            analytical=facts.analytical,
-            class_truth=self._truths[node],
-            metrics=NodeMetrics(**metrics),
-            derived=NodeDerived(
-                **derived, color=node_color(station, own.get("utilization"), own.get("latencyMinutes"))
-            ),
-            series_metadata=dict(run.fields.metadata[node]),
-            by_class=self._by_class(node),
-            constraints={place.spec.id: self._constraint(place.rows) for place in held},
-            constraint_status={place.spec.id: self._flag(place.status) for place in held},
-            telemetry=TelemetryInfo(
-                sources=run.sources.get(station.id, ()), warnings=about_telemetry(self._warnings, station.id)
-            ),
-            aliases=station.node.semantics.aliases,
-            dispatch_schedule=facts.dispatch,
-            sla=self._sla(node),
-        )
-
-    def _by_class(self, node: int) -> dict[str, dict[str, float | None]]:
-        names, class_ids = self._run.fields.names[node], self._run.places.class_ids
-        return {
-            class_ids[part - 1]: {name: _known(self._values[name][node][part]) for name in names[part]}
-            for part in self._choice.parts
-            if names[part]
-        }
+        color = node_color(station, derived.get("utilization"), derived.get("latency_minutes"))
+        return NodeMetrics(**metrics), NodeDerived(**derived, color=color)
 
     def _gate_status(self, node: int) -> Literal["paused_gate_closed", False] | None:
         """Whether a closed gate holds work back; False for a node without a gate."""

@@ -19,17 +19,14 @@ from flowtime.state.documents import (
     NodeWindow,
     SeriesMetadata,
     SlaSeries,
-    StateWarning,
-    TelemetryInfo,
     Window,
     WindowInfo,
 )
-from flowtime.state.edge_answers import constraint_aggregation, constraint_metadata, edge_answers
-from flowtime.state.facts import Choice, choose, class_truths
-from flowtime.state.figures import ATTRIBUTES, Figures, read_figures
-from flowtime.state.findings import about, about_telemetry, by_edge
+from flowtime.state.edge_answers import constraint_aggregation, constraint_metadata
+from flowtime.state.figures import ATTRIBUTES, Figures
 from flowtime.state.open_run import ConstraintPlace, OpenRun
 from flowtime.state.places import ABSENT
+from flowtime.state.reading import Reading, read
 from flowtime.state.status import objectives, paused, window_status
 
 __all__ = ["DEFAULT_RESOLUTION", "MOST_POINTS", "WindowMode", "read_window"]
@@ -72,19 +69,14 @@ def read_window(
     last = run.bins - 1 if end is None else end
     run.check_bins(start, last)
     if not 1 <= resolution <= MOST_POINTS:
-        message = f"a window of {resolution} points is not to be had"
+        message = f"a window can not have {resolution} points"
         raise StateError(message, code="state.resolution_out_of_range", hint=f"1 to {MOST_POINTS:,} points")
-    choice = choose(run.places, nodes, classes)
     count = last + 1 - start
-    width = -(-count // resolution)
-    figures = read_figures(run.fields, run.reader, run.milliseconds, start, last + 1, width)
-    edges = edge_answers(run, figures, choice)
-    chosen = {run.places.stations[node].id for node in choice.nodes}
-    warnings = about(run.findings.within(start, last), chosen, {edge.id for edge in edges})
-    shown = _Nodes(run, figures, choice, warnings).answers()
+    reading = read(run, start, last + 1, -(-count // resolution), nodes=nodes, classes=classes)
+    shown = _Nodes(reading).answers()
     if mode == "full" and nodes is None:
-        shown += tuple(_declared(run, figures))
-    span = figures.span
+        shown += tuple(_declared(run, reading.figures))
+    span = reading.figures.span
     return Window(
         metadata=run.metadata,
         window=WindowInfo(
@@ -92,65 +84,54 @@ def read_window(
         ),
         timestamps_utc=run.times_of(span.firsts[span.context :]),
         nodes=shown,
-        edges=edges,
-        edge_warnings=by_edge(warnings),
-        warnings=tuple(warning for warning in warnings if warning.edge_id is None),
+        edges=reading.edges,
+        edge_warnings=reading.edge_warnings,
+        warnings=reading.warnings,
     )
 
 
 class _Nodes:
     """The topology nodes of one answer."""
 
-    def __init__(self, run: OpenRun, figures: Figures, choice: Choice, warnings: tuple[StateWarning, ...]) -> None:
-        self._run = run
-        self._figures = figures
-        self._choice = choice
-        self._warnings = warnings
-        self._truths = class_truths(run.places, figures.block)
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._run = reading.run
+        self._figures = reading.figures
 
     def answers(self) -> tuple[NodeWindow, ...]:
         """Return a struct per chosen node."""
-        return tuple(self._node(node) for node in self._choice.nodes)
+        return tuple(self._node(node) for node in self._reading.choice.nodes)
 
     def _node(self, node: int) -> NodeWindow:
-        run, figures, station = self._run, self._figures, self._run.places.stations[node]
-        series: dict[str, Any] = {ATTRIBUTES[name]: figures.series(name, node) for name in run.fields.names[node][0]}
-        metadata = dict(run.fields.metadata[node])
-        if "queue" in series and "queueMax" in figures.values:
-            series["queue_max"] = figures.series("queueMax", node)
-            metadata["queueMax"] = _QUEUE_MAX
-        facts = run.facts[node]
-        held = [run.constraints[name] for name in dict.fromkeys(station.node.constraints) if name in run.constraints]
-        paused_bins = paused(run.places, figures, node)
+        reading, figures = self._reading, self._figures
+        series, metadata = self._series(node)
+        held = reading.constraints(node)
         return NodeWindow(
-            id=station.id,
-            kind=station.node.kind,
-            category=facts.category,
-            analytical=facts.analytical,
-            class_truth=self._truths[node],
-            series=NodeSeries(**series),
+            **reading.head(node),
+            series=series,
             series_metadata=metadata,
-            by_class=self._by_class(node),
+            by_class=reading.by_class(node, lambda name, part: figures.series(name, node, part)),
             constraints={place.spec.id: self._constraint(place) for place in held},
             constraint_status={p.spec.id: self._column(p.status, "max") for p in held if p.status != ABSENT},
-            queue_latency_status=None
-            if paused_bins is None
-            else tuple("paused_gate_closed" if is_paused else None for is_paused in paused_bins.tolist()),
-            telemetry=TelemetryInfo(
-                sources=run.sources.get(station.id, ()), warnings=about_telemetry(self._warnings, station.id)
-            ),
-            aliases=station.node.semantics.aliases,
-            dispatch_schedule=facts.dispatch,
+            queue_latency_status=self._gate_status(node),
             sla=self._sla(node),
         )
 
-    def _by_class(self, node: int) -> dict[str, dict[str, FloatArray]]:
-        names, class_ids = self._run.fields.names[node], self._run.places.class_ids
-        return {
-            class_ids[part - 1]: {name: self._figures.series(name, node, part) for name in names[part]}
-            for part in self._choice.parts
-            if names[part]
-        }
+    def _series(self, node: int) -> tuple[NodeSeries, dict[str, SeriesMetadata]]:
+        fields, figures = self._run.fields, self._figures
+        series: dict[str, Any] = {ATTRIBUTES[name]: figures.series(name, node) for name in fields.names[node][0]}
+        metadata = dict(fields.metadata[node])
+        if "queue" in series and "queueMax" in figures.values:
+            series["queue_max"] = figures.series("queueMax", node)
+            metadata["queueMax"] = _QUEUE_MAX
+        return NodeSeries(**series), metadata
+
+    def _gate_status(self, node: int) -> tuple[Literal["paused_gate_closed"] | None, ...] | None:
+        """Where a closed gate holds work back; None for a node without a gate."""
+        held = paused(self._run.places, self._figures, node)
+        if held is None:
+            return None
+        return tuple("paused_gate_closed" if is_paused else None for is_paused in held.tolist())
 
     def _constraint(self, place: ConstraintPlace) -> ConstraintSeries:
         named = {
