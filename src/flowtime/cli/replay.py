@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 
+from flowtime.cli.options import pairs_of, stacked
+
 if TYPE_CHECKING:
     from flowtime.bundle.documents import GapChoice, Resampling
     from flowtime.orchestration import RunEnvelope
@@ -78,7 +80,7 @@ def replay_options(command: Command) -> Command:
             "bindings",
             metavar="NAME=FILE",
             multiple=True,
-            callback=_pairs,
+            callback=pairs_of("NAME=FILE", verb="bound", may_be_empty=False),
             help="Take a template parameter, or a series of the model, from a file of the capture; repeatable.",
         ),
         click.option(
@@ -94,7 +96,7 @@ def replay_options(command: Command) -> Command:
             help="What stands where an input was not measured: the model's own values, or nothing.",
         ),
     )
-    return _decorated(cast("Command", with_words), options)
+    return stacked(cast("Command", with_words), options)
 
 
 class RunName(NamedTuple):
@@ -132,7 +134,7 @@ def naming_options(command: Command) -> Command:
         ),
         click.option("--overwrite", is_flag=True, help="Replace a run of that id."),
     )
-    return _decorated(cast("Command", with_name), options)
+    return stacked(cast("Command", with_name), options)
 
 
 def prepare_template(
@@ -161,27 +163,5 @@ def print_fed(replay: Replay, words: ReplayWords, envelope: RunEnvelope, root: P
 
     fed = sorted(replay.source.origin.telemetry_bindings)
     click.echo(f"fed by {words.capture_dir}: {', '.join(fed) or 'nothing'} ({count(len(fed), 'input')})")
-    # On another grid there is nothing to compare bin by bin.
-    capture = replay.source.origin.capture
-    if envelope.metadata is not None and capture is not None and capture.resample is None:
+    if envelope.metadata is not None:
         click.echo(f"compare: flowtime telemetry diff {root / envelope.metadata.run_id} {words.capture_dir}")
-
-
-def _decorated(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
-    # From the last to the first, as stacked decorators do, so that help shows them in this order.
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _pairs(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
-    """Split ``NAME=FILE`` words; a name given twice or an absent part is a usage error."""
-    pairs: dict[str, str] = {}
-    for word in words:
-        name, _, file = word.partition("=")
-        if not name or not file:
-            raise click.BadParameter(f"{word!r} is not NAME=FILE.")
-        if name in pairs:
-            raise click.BadParameter(f"{name!r} is bound twice.")
-        pairs[name] = file
-    return pairs

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, log_option, settings_from
+from flowtime.cli.options import json_option, log_option, now, settings_from
 from flowtime.cli.telemetry_bundle import bundle
 from flowtime.cli.telemetry_import import import_source
 
@@ -64,13 +63,14 @@ def capture(
     Exit status 3: there is no such run.  4: something is there already.  6: the run was altered.
     """
     from flowtime.bundle import open_bundle
-    from flowtime.cli.console import print_json
-    from flowtime.cli.options import observer_from
+    from flowtime.cli.console import print_json, use_kernels
+    from flowtime.cli.options import kernel_folder, observer_from
     from flowtime.cli.telemetry_text import print_capture
     from flowtime.telemetry.capture import CaptureRequest, capture_run
     from flowtime.telemetry.gap_plan import load_gap_plan
 
     settings = settings_from(log="json" if log_json else None)
+    use_kernels(kernel_folder(settings))
     bundle = open_bundle(_run_folder(run_id, run_dir, Path(settings.runs_dir)))
     request = CaptureRequest(
         output=output or Path(settings.captures_dir) / bundle.run.run_id,
@@ -82,7 +82,7 @@ def capture(
         overwrite=overwrite,
     )
     events = observer_from(settings).events
-    report = capture_run(bundle, request, clock=_now, durability=settings.durability, events=events)
+    report = capture_run(bundle, request, clock=now, durability=settings.durability, events=events)
     if as_json:
         print_json(report)
     else:
@@ -122,8 +122,8 @@ def diff(context: click.Context, run: str, capture: Path, rtol: float, atol: flo
     """Compare a run with a capture, metric by metric.
 
     RUN is the id of a run or its folder, CAPTURE a folder.  A bin differs where the model is further from the
-    telemetry than ATOL + RTOL * |telemetry|; bins that the telemetry misses are passed over.  Exit status 1: a
-    metric differs, or the run has it not.
+    telemetry than ATOL + RTOL * |telemetry|; bins that the telemetry misses are passed over.  A capture that was
+    resampled to feed the run is resampled in the same way.  Exit status 1: a metric differs, or the run has it not.
     """
     from flowtime.bundle import open_bundle
     from flowtime.cli.console import print_json
@@ -152,7 +152,3 @@ def _run_folder(run_id: str | None, run_dir: Path | None, root: Path) -> Path:
 
     # An id and no path: whoever means a folder says so.
     return find_run(root, safe_id(str(run_id), "run id"))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["print_import"]
 
+# As ``telemetry.manifest`` calls it, which would bring msgspec along.
+DEFAULT_CLASS = "DEFAULT"
 COLUMNS = ("series", "from", "bins", "sum", "file", "bytes")
 DROPPABLE = ("bytes", "file")
 SHOWN_WARNINGS = 20
@@ -40,10 +42,12 @@ def print_import(report: ImportReport) -> None:
 
 def _row(series: ImportedSeries) -> tuple[str, ...]:
     total = "-" if series.total is None else f"{series.total:,.10g}"
-    name = f"{series.subject}.{series.metric}"
+    whole = f"{series.subject}.{series.metric}"
+    name = whole if series.class_id == DEFAULT_CLASS else f"{whole}@{series.class_id}"
     return name, series.measure or "spans", f"{series.points:,}", total, series.path, f"{series.bytes:,}"
 
 
 def _line(warning: CaptureWarning) -> str:
     where = ".".join(part for part in (warning.node_id, warning.metric) if part)
+    where += f"@{warning.class_id}" if warning.class_id not in (None, DEFAULT_CLASS) else ""
     return f"{warning.severity}: {where + ': ' if where else ''}{warning.message} [{warning.code}]"

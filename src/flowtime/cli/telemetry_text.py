@@ -20,7 +20,6 @@ __all__ = ["print_capture", "print_diff", "print_verdict"]
 FILE_COLUMNS = ("file", "bytes", "series", "is")
 DIFF_COLUMNS = ("metric", "bins", "missing", "differ", "bias", "RMSE", "correlation", "worst bin", "there")
 DROPPABLE = ("missing", "bins", "there")
-DEFAULT_CLASS = "DEFAULT"
 SHOWN_RANGES = 3
 SHOWN_WARNINGS = 20
 
@@ -56,6 +55,8 @@ def print_verdict(report: VerifyReport) -> None:
 
 def print_diff(report: DiffReport) -> None:
     """Print a row for each metric that differs, and a last line that says whether any does."""
+    if report.resample is not None:
+        click.echo(f"the telemetry is resampled to the bins of the run: {report.resample}")
     apart = [row for row in report.rows if not row.within]
     if apart:
         rows = [_diff_row(row) for row in apart]
@@ -117,6 +118,8 @@ def _ranges(bins: Sequence[BinRange]) -> str:
 
 def _part(subject: str | None, metric: str | None, class_id: str | None) -> str:
     """Name a part as ``node.metric``, with its class where it is of one."""
+    from flowtime.model.naming import DEFAULT_CLASS
+
     name = ".".join(text for text in (subject, metric) if text)
     return name if class_id in (None, DEFAULT_CLASS) else f"{name}@{class_id}"
 

@@ -15,7 +15,6 @@ from flowtime.bundle.documents import CaptureOrigin, GapChoice, Resampling, Warn
 from flowtime.errors import ParameterError, TelemetryError
 from flowtime.model import Model
 from flowtime.model.spec import ConstNode, ExprNode, FloatArray, PmfNode
-from flowtime.orchestration.capture_grid import Fit, fit_grid
 from flowtime.orchestration.capture_model import Column, Measured, with_measured
 from flowtime.orchestration.capture_parameters import (
     SOURCE_PREFIX,
@@ -29,11 +28,13 @@ from flowtime.orchestration.capture_roles import (
     first_causes,
     followers,
     inputs_of,
+    unbound_series,
     uses_of,
 )
 from flowtime.orchestration.mode_rules import NodeSource, check_sources
 from flowtime.orchestration.simulate import PreparedSource
-from flowtime.orchestration.telemetry_warnings import telemetry_warning
+from flowtime.orchestration.telemetry_warnings import captured_warnings, telemetry_warning
+from flowtime.telemetry.capture_grid import Fit, fit_grid
 from flowtime.telemetry.manifest import CaptureFile
 from flowtime.telemetry.reader import Capture
 
@@ -101,7 +102,7 @@ class Binding:
         self._parameters = bound.files
         self._uses = [_kept(use, changed) for use in uses_of(model, capture.manifest)]
         self._changed = changed
-        self._injected = injected_bins(capture)
+        self._injected = capture.injected()
         self._notes: list[WarningEntry] = []
 
     def replay(self, origin: Origin, *, notes: Sequence[WarningEntry]) -> Replay:
@@ -113,6 +114,7 @@ class Binding:
         files = {name: found.total.source for name, found in measured.items()} | dict(self._parameters)
         told = (
             *notes,
+            *captured_warnings(self._capture.manifest, self._fit, self._model),
             *self._differing(origin),
             *self._notes,
             *self._overridden(),
@@ -137,7 +139,10 @@ class Binding:
             if first.hash != file.hash:
                 self._conflict(part, first, file)
         names = {**totals, **parts}
-        causes = first_causes(self._model, names, self._asked)
+        # What no node binds, but the captured run was given, is a cause beside all others: the captured inputs that
+        # follow from it stay what was measured.
+        unbound = unbound_series(self._uses)
+        causes = unbound | first_causes(self._model, [name for name in names if name not in unbound], self._asked)
         return {name: self._measured(name, totals.get(name), parts.get(name, {})) for name in names if name in causes}
 
     def _measured(self, name: str, total: CaptureFile | None, parts: Mapping[str, CaptureFile]) -> Measured:
@@ -284,17 +289,6 @@ def sum_of(columns: Sequence[Column]) -> FloatArray:
     for column in columns[1:]:
         total = total + column.values
     return total
-
-
-def injected_bins(capture: Capture) -> dict[tuple[str | None, str, str], NDArray[np.bool_]]:
-    """Return the bins (bins,) in which gaps were put in on purpose, by subject, metric and class."""
-    found: dict[tuple[str | None, str, str], NDArray[np.bool_]] = {}
-    for record in capture.manifest.injections:
-        key = record.node_id, record.metric, record.class_id
-        chosen = found.setdefault(key, np.zeros(capture.manifest.grid.bins, dtype=np.bool_))
-        for first, last in record.bins:
-            chosen[first : last + 1] = True
-    return found
 
 
 def _sources(model: Model) -> dict[str, str]:

@@ -17,8 +17,19 @@ from flowtime.model.expression import references
 from flowtime.model.naming import ALL_CLASSES, base_name, computes_served
 from flowtime.model.spec import ConstNode, ExprNode, PmfNode, RouterNode, Topology
 from flowtime.telemetry.manifest import CaptureFile, CaptureManifest
+from flowtime.telemetry.parts import VALUE
 
-__all__ = ["CaptureUse", "SeriesPart", "Use", "bound_series", "first_causes", "followers", "inputs_of", "uses_of"]
+__all__ = [
+    "CaptureUse",
+    "SeriesPart",
+    "Use",
+    "bound_series",
+    "first_causes",
+    "followers",
+    "inputs_of",
+    "unbound_series",
+    "uses_of",
+]
 
 Use: TypeAlias = Literal["input", "observation", "unknown"]
 
@@ -91,6 +102,14 @@ def first_causes(model: Model, names: Iterable[str], kept: Iterable[str] = ()) -
         return True
 
     return frozenset(name for name in names if name in always or is_first(name))
+
+
+def unbound_series(uses: Iterable[CaptureUse]) -> frozenset[str]:
+    """Return the series that no node of the captured model binds, where that one had nodes that bind anything."""
+    of_nodes = [(use.part, use.file.metric) for use in uses if use.file.kind == "node"]
+    if all(metric == VALUE for _, metric in of_nodes):
+        return frozenset()
+    return frozenset(part.name for part, metric in of_nodes if metric == VALUE and part is not None)
 
 
 def bound_series(model: Model) -> Mapping[str, Mapping[str, SeriesPart]]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from flowtime.bundle import Origin
-from flowtime.errors import Fault, ModelError
+from flowtime.errors import ModelError
 from flowtime.model import model_from_tree, snake
+from flowtime.model.document import read_model_file
 from flowtime.model.tree import MappingNode, ScalarNode, SequenceNode, TreeNode
 from flowtime.model.yaml_reader import Limits, read_yaml
 from flowtime.orchestration.mode_rules import check_sources
@@ -42,16 +43,8 @@ def load_with_files(
 
     Raises ModelError with every fault of the model and of the files, each with its file and line.
     """
-    path = Path(source)
     name = os.fspath(source)
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(limits.bytes + 1)
-    except FileNotFoundError:
-        raise ModelError([Fault("model.not_found", "there is no such file", name)]) from None
-    except OSError as error:
-        raise ModelError([Fault("model.unreadable", f"the file can not be read: {error.strerror}", name)]) from error
-    tree, faults = read_yaml(text, file=name, limits=limits)
+    tree, faults = read_yaml(read_model_file(source, limits), file=name, limits=limits)
     if not isinstance(tree, MappingNode):
         return None
     reader = _Reader()
@@ -60,7 +53,7 @@ def load_with_files(
         return None
     if faults:
         raise ModelError(faults)
-    model = model_from_tree(document, file=name, folder=path.parent)
+    model = model_from_tree(document, file=name, folder=Path(source).parent)
     origin = Origin(mode="telemetry", telemetry_bindings=dict(sorted(reader.files.items())))
     return PreparedSource(model=model, origin=origin, notes=check_sources((), is_fed=True))
 

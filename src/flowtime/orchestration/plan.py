@@ -11,6 +11,7 @@ from flowtime.bundle import (
     RunHashes,
     SelectedSeries,
     estimate_csv_bytes,
+    given_series,
     grid_entry,
     open_bundle,
     select_series,
@@ -49,7 +50,8 @@ class PlanInputs:
 
 def plan_run(inputs: PlanInputs, target: Path | None) -> RunEnvelope:
     """Return the envelope of a dry run; ``target`` is the folder the run would have, where that is known."""
-    series = select_series(inputs.model, inputs.derived)
+    given = given_series(inputs.model.spec, inputs.rng, inputs.origin.telemetry_bindings)
+    series = select_series(inputs.model, inputs.derived, given)
     files = tuple(_files(inputs, series))
     exists = target is not None and target.exists()
     plan = RunPlan(

@@ -13,6 +13,7 @@ from flowtime.bundle import (
     BundleContent,
     Origin,
     RunHashes,
+    given_series,
     hash_run,
     open_bundle,
     select_series,
@@ -50,8 +51,8 @@ class Compiled(Protocol):
     def derived_series(self) -> tuple[str, ...]:
         """What it gives beyond the series of the model: parts by class, and volumes of edges."""
 
-    def evaluate(self) -> Result:
-        """Return every series."""
+    def evaluate(self, *, with_metrics: bool) -> Result:
+        """Return every series, ``with_metrics`` with room for those from the start."""
 
 
 Compiler: TypeAlias = Callable[[Model, int | None], Compiled]
@@ -115,7 +116,8 @@ class _Job:
     def series_csv(self, derived: Sequence[str]) -> bool:
         """Whether CSV files are written; ``derived`` series are those beyond the model's own."""
         choice = self.request.series_csv or self.settings.series_csv
-        series = len(select_series(self.model, derived))
+        given = given_series(self.model.spec, self.rng, self.origin.telemetry_bindings)
+        series = len(select_series(self.model, derived, given))
         return wants_csv(choice, self.settings.series_csv_limit_mb, series, self.model.spec.grid.bins)
 
 
@@ -263,7 +265,8 @@ def _evaluate(job: _Job, steps: _Steps) -> Result:
     compiled = _compile(job, steps)
     steps.report("evaluate", 0, 1)
     with steps.watch.evaluation(job.model.spec.grid):
-        result = compiled.evaluate()
+        # Every run asks for its warnings, and they look at what flows over edges, which are metrics.
+        result = compiled.evaluate(with_metrics=True)
     steps.report("evaluate", 1, 1)
     return result
 

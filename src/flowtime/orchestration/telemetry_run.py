@@ -6,7 +6,6 @@ The answer of every function here is a ``PreparedSource``, which ``run_simulatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import orjson
 
@@ -23,17 +22,11 @@ from flowtime.orchestration.capture_parameters import (
 )
 from flowtime.orchestration.capture_roles import followers
 from flowtime.orchestration.telemetry_warnings import telemetry_warning
-from flowtime.telemetry.reader import Capture, read_capture
-from flowtime.telemetry.verify import require_sound
+from flowtime.telemetry.reader import Capture
+from flowtime.telemetry.verify import read_sound
 from flowtime.templates import Rendered, Template, render
 
-__all__ = ["BoundRow", "Replay", "TelemetryRequest", "bind_model", "bind_template", "open_capture"]
-
-
-def open_capture(folder: Path) -> Capture:
-    """Check a capture wholly, and read it; raises what ``verify`` and ``read_capture`` raise."""
-    require_sound(folder)
-    return read_capture(folder)
+__all__ = ["BoundRow", "Replay", "TelemetryRequest", "bind_model", "bind_template"]
 
 
 def bind_template(
@@ -50,7 +43,7 @@ def bind_template(
     are given, what follows from these is computed and not taken from the capture: a what-if.  Raises
     TelemetryError, TemplateError, ModelError, ParameterError.
     """
-    capture = open_capture(request.capture_dir)
+    capture = read_sound(request.capture_dir)
     earlier = captured_parameters(template, capture)
     bound = bind_parameters(template, capture, request.bindings)
     known = {**earlier, **(found or {}), **bound.parameters}
@@ -77,7 +70,7 @@ def _changed(before: Model, after: Model) -> frozenset[str]:
 
 def bind_model(model: Model, request: TelemetryRequest) -> Replay:
     """Bind a capture to a model; raises TelemetryError, ModelError, ParameterError."""
-    capture = open_capture(request.capture_dir)
+    capture = read_sound(request.capture_dir)
     binding = Binding(model, capture, request, ParameterBindings(nodes=request.bindings), frozenset())
     return binding.replay(Origin(), notes=())
 

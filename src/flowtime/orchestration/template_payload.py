@@ -9,7 +9,8 @@ from typing import Literal
 from flowtime.model import dump_model
 from flowtime.model.spec import Rng, Wire
 from flowtime.orchestration.capture_parameters import SOURCE_PREFIX, MappedParameter, map_parameters
-from flowtime.orchestration.telemetry_run import Replay, TelemetryRequest, bind_template, open_capture
+from flowtime.orchestration.telemetry_run import Replay, TelemetryRequest, bind_template
+from flowtime.telemetry.verify import read_sound
 from flowtime.templates import Template
 
 __all__ = ["Generated", "RunPayload", "TelemetryPayload", "generate"]
@@ -51,7 +52,7 @@ def generate(template: Template, given: Mapping[str, object], request: Telemetry
     Raises TemplateError with every value that does not fit its type or bounds, ModelError for an array that is
     not as long as the grid, and what ``bind_template`` raises.
     """
-    mapping = map_parameters(template, open_capture(request.capture_dir), given, request.bindings)
+    mapping = map_parameters(template, read_sound(request.capture_dir), given, request.bindings)
     values = {found.name: found.value for found in mapping if found.origin not in ("given", "default")}
     replay = bind_template(template, given, request, found=values)
     bindings = {found.name: found.file for found in mapping if found.file is not None and _names_file(found)}

@@ -82,7 +82,7 @@ def _findings(model: Model, tier: Tier) -> tuple[WarningEntry, ...]:
     compiled = compile_model(model)
     if tier == "compile":
         return ()
-    found = compiled.evaluate().warnings
+    found = compiled.evaluate(with_metrics=True).warnings
     return msgspec.convert(found, tuple[WarningEntry, ...], from_attributes=True)
 
 

@@ -46,8 +46,8 @@ class _Watched:
         """What it gives beyond the series of the model."""
         return self._compiled.derived_series
 
-    def evaluate(self) -> Result:
-        """Return every series."""
-        result = self._compiled.evaluate()
+    def evaluate(self, *, with_metrics: bool) -> Result:
+        """Return every series, and keep the view of the result."""
+        result = self._compiled.evaluate(with_metrics=with_metrics)
         self._watcher.view = view_result(result)
         return result

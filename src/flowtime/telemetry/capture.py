@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from flowtime.events import BoundLog, EventLog, SilentLog
 from flowtime.model.spec import FloatArray, Grid, Wire
 from flowtime.runs import utc_text
 from flowtime.settings import Durability
-from flowtime.storage import StagingFolder, sha256_array, sha256_bytes, sha256_file, sweep
+from flowtime.storage import StagingFolder, sha256_array, sha256_file, sweep
+from flowtime.storage.hashing import Sha256
 from flowtime.telemetry.capture_csv import CaptureCsvWriter
 from flowtime.telemetry.capture_folder import file_name, may_replace
 from flowtime.telemetry.gap_plan import GapPlan
@@ -242,17 +243,22 @@ def _write(
     files: list[CapturedFile] = []
     entries: list[CaptureFile] = []
     for row, values, missing in zip(numbers.rows, numbers.values, numbers.missing, strict=True):
-        text = writer.text(values, row.class_id, missing)
-        if staging is not None:
-            staging.write(row.path, text)
+        chunks = writer.chunks(values, row.class_id, missing)
+        size, digest = _measured(chunks) if staging is None else staging.write_chunks(row.path, chunks)[1:]
         parts = tuple(
             CapturedPart(kind=part.kind, subject=part.subject, metric=part.metric, class_id=part.class_id)
             for part in row.parts
         )
-        files.append(CapturedFile(path=row.path, bytes=len(text), series_id=row.series, parts=parts))
+        files.append(CapturedFile(path=row.path, bytes=size, series_id=row.series, parts=parts))
         points = int(values.size - np.count_nonzero(missing))
-        entries.extend(_entries(row, sha256_bytes(text), points))
+        entries.extend(_entries(row, digest, points))
     return tuple(files), tuple(entries)
+
+
+def _measured(chunks: Iterable[bytes]) -> tuple[int, str]:
+    """Return the size and the hash of what would be written."""
+    digest = Sha256()
+    return sum(len(chunk) for chunk in digest.passing(chunks)), digest.text()
 
 
 def _entries(row: _Row, digest: str, points: int) -> Iterator[CaptureFile]:

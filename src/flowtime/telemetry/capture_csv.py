@@ -19,6 +19,8 @@ HEADER = b"bin_index,classId,value"
 _DIGITS = b"0123456789+-.eE,"
 _NOT_IN_CLASSES = frozenset(',"\r\n')
 _MAX_SHOWN = 40
+# Of a piece that is written at once.  A power of ten, so that bins of all pieces have the same last digits.
+_ROWS = 10_000
 
 BoolArray = NDArray[np.bool_]
 
@@ -36,30 +38,48 @@ class CsvColumn(NamedTuple):
 
 
 class CaptureCsvWriter:
-    """Writes CSVs of series of one length; keeps the number before each value, the same for all of them."""
+    """Writes CSVs of series of one length, in pieces of some hundred kilobytes however long they are."""
 
     def __init__(self, bins: int) -> None:
         """Prepare for series of ``bins`` values."""
-        self._bins = [b"%d" % index for index in range(bins)]
+        rows = min(bins, _ROWS)
+        self._first = [b"%d" % index for index in range(rows)]
+        # Bins of a later piece are its number and then these digits.
+        self._later = [b"%04d" % index for index in range(rows)] if bins > _ROWS else []
 
     def text(self, values: NDArray[np.float64], class_id: str, missing: BoolArray | None = None) -> bytes:
-        """Return the CSV of ``values`` (bins,): LF endings, zero-based bins, shortest round-trip numbers.
+        """Return the CSV of ``values`` (bins,) as a whole; see ``chunks``."""
+        return b"".join(self.chunks(values, class_id, missing))
+
+    def chunks(self, values: NDArray[np.float64], class_id: str, missing: BoolArray | None = None) -> Iterator[bytes]:
+        """Yield the CSV of ``values`` (bins,): LF endings, zero-based bins, shortest round-trip numbers.
 
         Where ``missing`` (bins,) the cell is empty; ``NaN``, ``Infinity`` and ``-Infinity`` are spelled out.
         Raises TelemetryError for a class that no cell can hold.
         """
         if not class_id or not _NOT_IN_CLASSES.isdisjoint(class_id):
             raise TelemetryError(f"{class_id!r} can not be the class of a captured series")
-        tokens = number_texts(values)
+        between = b",%s," % class_id.encode("utf-8")
+        yield HEADER + b"\n"
+        for piece, start in enumerate(range(0, values.size, _ROWS)):
+            part = slice(start, start + _ROWS)
+            yield self._lines(piece, between, number_texts(values[part]), None if missing is None else missing[part])
+
+    def _lines(self, piece: int, between: bytes, tokens: list[bytes], missing: BoolArray | None) -> bytes:
+        """Return the lines of the piece of that number, of which these are the values."""
         if missing is not None:
             for index in np.flatnonzero(missing).tolist():
                 tokens[index] = b""
-        between = b",%s," % class_id.encode("utf-8")
-        pieces = [b"\n"] * (4 * len(tokens))
-        pieces[1::4] = self._bins
+        ends = [b"\n%d" % piece if piece else b"\n"] * len(tokens)
+        pieces = [b""] * (4 * len(tokens))
+        pieces[0::4] = ends
+        pieces[1::4] = (self._later if piece else self._first)[: len(tokens)]
         pieces[2::4] = [between] * len(tokens)
         pieces[3::4] = tokens
-        return b"".join((HEADER, *pieces, b"\n"))
+        # The line end before the first line would be that of the piece before.
+        pieces[0] = ends[0][1:]
+        pieces.append(b"\n")
+        return b"".join(pieces)
 
 
 def parse_capture_csv(data: bytes, bins: int, *, file: str) -> dict[str, CsvColumn]:

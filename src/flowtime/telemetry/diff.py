@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowtime.bundle import Bundle
-from flowtime.bundle.documents import Count
+from flowtime.bundle.documents import Count, Resampling
 from flowtime.engine.tolerance import bin_ranges
 from flowtime.errors import ParameterError, TelemetryError
 from flowtime.model.dates import utc_text
-from flowtime.model.spec import FloatArray, Wire
+from flowtime.model.spec import FloatArray, Grid, Wire
+from flowtime.telemetry.capture_grid import Fit, fit_grid
 from flowtime.telemetry.manifest import BinRange, CaptureFile, FileKind
-from flowtime.telemetry.parts import Part, run_parts
-from flowtime.telemetry.reader import Capture
+from flowtime.telemetry.parts import VALUE, Part, run_parts
+from flowtime.telemetry.reader import Capture, GapKey
 
 __all__ = ["ATOL", "RTOL", "DiffPart", "DiffReport", "DiffRow", "diff_capture"]
 
@@ -71,17 +72,28 @@ class DiffRow(Wire, frozen=True, kw_only=True):
 class DiffReport(Wire, frozen=True, kw_only=True):
     """A run against a capture; ``within`` says that every metric of the capture is there and within the tolerance.
 
-    What only the run has is listed, and is no difference: telemetry seldom measures everything.
+    What only the run has is listed, and is no difference: telemetry seldom measures everything.  ``resample`` says
+    how the capture was brought to the grid of the run, which is how the run was fed from it; null where the grids
+    are one.  Bins are those of the run.
     """
 
     run_id: str
     content_hash: str
+    resample: Resampling | None
     rtol: float
     atol: float
     within: bool
     rows: tuple[DiffRow, ...]
     only_in_capture: tuple[DiffPart, ...]
     only_in_run: tuple[DiffPart, ...]
+
+
+class _Telemetry(NamedTuple):
+    """One captured series: its values, where it misses them, and where a gap was put in on purpose; each (bins,)."""
+
+    values: FloatArray
+    missing: BoolArray
+    injected: BoolArray
 
 
 @dataclass(frozen=True)
@@ -104,28 +116,32 @@ class _Tolerance:
 def diff_capture(bundle: Bundle, capture: Capture, *, rtol: float = RTOL, atol: float = ATOL) -> DiffReport:
     """Compare every metric of a capture with the run: number against number, bin by bin.
 
-    A bin differs where the model is further from the telemetry than ``atol + rtol * |telemetry|``.  Raises
-    TelemetryError ``telemetry.grid_mismatch`` for grids that are not the same, ParameterError for a tolerance that
-    is no number >= 0, RunCorruptError for a run that can not be read.
+    A bin differs where the model is further from the telemetry than ``atol + rtol * |telemetry|``.  A run that this
+    very capture fed after resampling is compared with the capture resampled in the same way.  Raises TelemetryError
+    ``telemetry.grid_mismatch`` for other grids that are not the same, ParameterError for a tolerance that is no
+    number >= 0, RunCorruptError for a run that can not be read.
     """
     if not (rtol >= 0 and atol >= 0):
         raise ParameterError(f"a tolerance must be 0 or more, not {rtol} and {atol}")
-    _check_grids(bundle, capture)
+    fit = _fit(bundle, capture)
     parts = {_part_key(part): part for part in run_parts(bundle)}
-    injected = _injected(capture)
+    held = {entry.name for entry in bundle.index.series}
+    injected = capture.injected()
     rows, missing = [], []
     for file in capture.manifest.files:
-        part = parts.pop(_file_key(file), None)
+        part = parts.pop(_file_key(file), None) or _unbound(file, held)
         if part is None:
             missing.append(_described(_file_key(file)))
         else:
             model = bundle.series(part.series)
             # Numbers near the largest there is overflow: their distance is then infinite, which says enough.
             with np.errstate(all="ignore"):
-                rows.append(_row(file, capture, model, _Tolerance(rtol, atol), injected.get(_gap_key(file))))
+                telemetry = _telemetry(file, capture, fit, injected.get(_gap_key(file)))
+                rows.append(_row(file, telemetry, model, _Tolerance(rtol, atol)))
     return DiffReport(
         run_id=bundle.run.run_id,
         content_hash=capture.manifest.content_hash,
+        resample=fit.how,
         rtol=rtol,
         atol=atol,
         within=not missing and all(row.within for row in rows),
@@ -133,6 +149,24 @@ def diff_capture(bundle: Bundle, capture: Capture, *, rtol: float = RTOL, atol: 
         only_in_capture=tuple(missing),
         only_in_run=tuple(_described(key) for key in parts),
     )
+
+
+def _unbound(file: CaptureFile, held: Set[str]) -> Part | None:
+    """Return the series of that name, where it was captured for itself alone, and here is one like others."""
+    name = file.series_id
+    if file.metric != VALUE or file.kind != "node" or name is None or name not in held:
+        return None
+    return Part(file.kind, file.node_id or name, VALUE, file.class_id, name)
+
+
+def _fit(bundle: Bundle, capture: Capture) -> Fit:
+    """Return how the capture comes to the grid of the run: as the run itself was fed, else not at all."""
+    grid, fed = bundle.run.grid, bundle.provenance.capture if bundle.provenance else None
+    if fed is None or fed.resample is None or fed.content_hash != capture.manifest.content_hash:
+        _check_grids(bundle, capture)
+        return Fit(0, grid.bins, 1, 1, None)
+    spec = Grid(bins=grid.bins, bin_size=grid.bin_size, bin_unit=grid.bin_unit, start=grid.start)
+    return fit_grid(capture.manifest, spec, fed.resample)
 
 
 def _check_grids(bundle: Bundle, capture: Capture) -> None:
@@ -151,12 +185,17 @@ def _check_grids(bundle: Bundle, capture: Capture) -> None:
         )
 
 
-def _row(
-    file: CaptureFile, capture: Capture, model: FloatArray, tolerance: _Tolerance, injected: BoolArray | None
-) -> DiffRow:
-    telemetry, missing = capture.values[capture.row(file)], capture.missing[capture.row(file)]
+def _telemetry(file: CaptureFile, capture: Capture, fit: Fit, injected: BoolArray | None) -> _Telemetry:
+    """Return what was captured, in the bins of the run."""
+    row = capture.row(file)
+    values, missing = fit.apply(capture.values[row], file.metric), fit.gaps(capture.missing[row])
+    return _Telemetry(values, missing, np.zeros_like(missing) if injected is None else fit.gaps(injected))
+
+
+def _row(file: CaptureFile, found: _Telemetry, model: FloatArray, tolerance: _Tolerance) -> DiffRow:
+    telemetry, missing = found.values, found.missing
     differs = tolerance.apart(model, telemetry) & ~missing
-    unexplained = differs if injected is None else differs & ~injected
+    unexplained = differs & ~found.injected
     both = np.isfinite(model) & np.isfinite(telemetry) & ~missing
     difference = np.subtract(model, telemetry, where=both, out=np.zeros(model.shape))
     worst = _worst(difference, differs, both)
@@ -205,18 +244,7 @@ def _number(value: np.float64) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _injected(capture: Capture) -> Mapping[tuple[str | None, str, str], BoolArray]:
-    """Return the bins in which gaps were put in on purpose, by subject, metric and class."""
-    found: dict[tuple[str | None, str, str], BoolArray] = {}
-    for record in capture.manifest.injections:
-        key = record.node_id, record.metric, record.class_id
-        chosen = found.setdefault(key, np.zeros(capture.manifest.grid.bins, dtype=np.bool_))
-        for first, last in record.bins:
-            chosen[first : last + 1] = True
-    return found
-
-
-def _gap_key(file: CaptureFile) -> tuple[str | None, str, str]:
+def _gap_key(file: CaptureFile) -> GapKey:
     return file.subject, file.metric, file.class_id
 
 

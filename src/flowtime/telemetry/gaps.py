@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from flowtime.engine.tolerance import bin_ranges
 from flowtime.errors import ParameterError
 from flowtime.model.spec import FloatArray
 from flowtime.telemetry.gap_kernels import filled_copy, list_runs, load_gap_kernels
@@ -135,11 +136,11 @@ def place_bins(indices: NDArray[np.int64], values: FloatArray, bins: int) -> Pla
     if indices.size != bins:
         text = f"{_count(indices.size, 'line')} for {_count(bins, 'bin')}"
         findings.append(Finding("length_mismatch", text, "warning", 0, (), abs(indices.size - bins)))
-    repeated = np.flatnonzero(np.diff(np.concatenate(([False], times > 1, [False])).astype(np.int8)))
-    if repeated.size:
-        ranges = tuple((int(first), int(end) - 1) for first, end in repeated.reshape(-1, 2))
-        text = f"{_count(int((times > 1).sum()), 'bin')} with more than one value, of which the first counts"
-        findings.append(Finding("duplicate_bin", text, "error", 0, ranges, int((times > 1).sum())))
+    repeated = times > 1
+    if ranges := bin_ranges(repeated):
+        count = int(np.count_nonzero(repeated))
+        text = f"{_count(count, 'bin')} with more than one value, of which the first counts"
+        findings.append(Finding("duplicate_bin", text, "error", 0, ranges, count))
     return Placed(row, times == 0, tuple(findings))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from flowtime.bundle.documents import Count
+from flowtime.bundle.documents import ClassCoverage, Count
 from flowtime.bundle.encoding import canonical_hash
 from flowtime.engine.tolerance import bin_ranges
 from flowtime.errors import TelemetryError
@@ -21,7 +22,7 @@ from flowtime.storage import StagingFolder, sha256_bytes, sha256_file, sweep
 from flowtime.telemetry.capture_csv import CaptureCsvWriter
 from flowtime.telemetry.capture_folder import file_name, may_replace
 from flowtime.telemetry.gaps import Severity, detect
-from flowtime.telemetry.loaders.base import ImportOptions, Loader
+from flowtime.telemetry.loaders.base import ByteStream, ImportOptions, Loader
 from flowtime.telemetry.loaders.mapping import Target
 from flowtime.telemetry.loaders.moments import moment_text
 from flowtime.telemetry.loaders.notes import NOTES
@@ -56,7 +57,8 @@ class ImportRequest:
     """What to import, and where to: ``output`` is the folder that will hold the capture.
 
     ``loader`` is the name of one, or one itself, which ``loader_name`` then names in the manifest; None is found by
-    the suffix of the source.
+    the suffix of the source.  With a ``stream`` the source is what can be read there once, ``source`` is only what it
+    is called, and without a loader it is CSV.
     """
 
     source: Path
@@ -66,14 +68,17 @@ class ImportRequest:
     loader_name: str = "custom"
     dry_run: bool = False
     overwrite: bool = False
+    stream: ByteStream | None = None
 
 
 class ImportedSeries(Wire, frozen=True, kw_only=True):
-    """One series of an import; ``points`` are the bins with a value, ``total`` is their sum, null where infinite."""
+    """One series of an import, ``DEFAULT`` where it is of all classes; ``points`` are the bins with a value, ``total``
+    is their sum, null where infinite."""
 
     kind: FileKind
     subject: str
     metric: str
+    class_id: str
     measure: str | None
     path: str
     bytes: Count
@@ -107,16 +112,16 @@ def import_telemetry(
     """
     _check_window(request.options)
     replaces = may_replace(request.output, overwrite=request.overwrite)
-    name, measured = _measure(request)
+    name, measured, digest = _measure(request)
     made_at = utc_text(clock())
     if request.dry_run:
         series, entries = _write(request, measured, None)
-        manifest = sealed(_manifest(request, name, measured, entries, made_at))
+        manifest = sealed(_manifest(_origin(request, measured, digest), name, measured, entries, made_at))
         return _report(request, name, measured, replaces, series, manifest)
     sweep(request.output.parent)
     with StagingFolder(request.output.parent, request.output.name, durability) as staging:
         series, entries = _write(request, measured, staging)
-        manifest = sealed(_manifest(request, name, measured, entries, made_at))
+        manifest = sealed(_manifest(_origin(request, measured, digest), name, measured, entries, made_at))
         staging.write(MANIFEST, manifest_bytes(manifest))
         staging.publish(replace=replaces)
     return _report(request, name, measured, replaces, series, manifest)
@@ -127,17 +132,36 @@ def _check_window(options: ImportOptions) -> None:
         raise TelemetryError("the end is not after the start", code="telemetry.grid_invalid")
 
 
-def _measure(request: ImportRequest) -> tuple[str, Measured]:
-    """Run the loader; return its name and what it found."""
+class _HashedStream:
+    """A stream that takes the hash of what is read."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._hash = sha256()
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+def _measure(request: ImportRequest) -> tuple[str, Measured, str]:
+    """Run the loader; return its name, what it found, and the hash of the source."""
+    stream = None if request.stream is None else _HashedStream(request.stream)
     if request.loader is None or isinstance(request.loader, str):
-        name, loader = find_loader(request.source, request.loader)
+        name, loader = find_loader(request.source, request.loader or (None if stream is None else "csv"))
     else:
         name, loader = request.loader_name, request.loader
     zone = request.options.zone
     local: Callable[[int], int] = (lambda _: 0) if zone is None else (lambda nanos: offset_at(nanos, zone))
     bins = SeriesBins(request.options, file=request.source.name, local=local)
-    loader(request.source, request.options, bins)
-    return name, bins.finish()
+    options = request.options if stream is None else replace(request.options, stream=stream)
+    loader(request.source, options, bins)
+    return name, bins.finish(), sha256_file(request.source) if stream is None else stream.digest
 
 
 def _write(
@@ -150,8 +174,9 @@ def _write(
     series: list[ImportedSeries] = []
     entries: list[CaptureFile] = []
     for target, values, missing in measured.series:
-        path = file_name((target.subject, target.metric), taken)
-        text = writer.text(values, DEFAULT_CLASS, missing)
+        of_class = () if target.class_id == DEFAULT_CLASS else (target.class_id,)
+        path = file_name((target.subject, target.metric, *of_class), taken)
+        text = writer.text(values, target.class_id, missing)
         if staging is not None:
             staging.write(path, text)
         points = int(missing.size - np.count_nonzero(missing))
@@ -161,7 +186,8 @@ def _write(
                 kind=target.kind,
                 subject=target.subject,
                 metric=target.metric,
-                measure=how.get(target),
+                class_id=target.class_id,
+                measure=how.get(target.of_class(DEFAULT_CLASS)),
                 path=path,
                 bytes=len(text),
                 points=points,
@@ -172,6 +198,7 @@ def _write(
             CaptureFile(
                 **_subject(target),
                 metric=target.metric,
+                class_id=target.class_id,
                 path=path,
                 hash=sha256_bytes(text),
                 points=points,
@@ -186,14 +213,15 @@ def _subject(target: Target) -> dict[str, str]:
 
 
 def _manifest(
-    request: ImportRequest, loader: str, measured: Measured, entries: tuple[CaptureFile, ...], made_at: str
+    origin: dict[str, object], loader: str, measured: Measured, entries: tuple[CaptureFile, ...], made_at: str
 ) -> CaptureManifest:
     grid = CaptureGrid(bins=measured.bins, bin_size=measured.step.size, bin_unit=measured.step.unit)
     start = None if measured.start is None else moment_text(measured.start)
-    origin = _origin(request, measured)
     return CaptureManifest(
         window=CaptureWindow(start_time_utc=start, duration_minutes=window_minutes(grid)),
         grid=grid,
+        classes=measured.classes,
+        class_coverage=_coverage(measured),
         files=entries,
         warnings=(*_findings(measured), *_remarks(measured)),
         provenance=CaptureProvenance(
@@ -202,7 +230,14 @@ def _manifest(
     )
 
 
-def _origin(request: ImportRequest, measured: Measured) -> dict[str, object]:
+def _coverage(measured: Measured) -> ClassCoverage:
+    """Say how far the classes make up the totals: rows without one are in no part."""
+    if not measured.classes:
+        return "missing"
+    return "partial" if any(remark.code == "rows_unclassed" for remark in measured.remarks) else "full"
+
+
+def _origin(request: ImportRequest, measured: Measured, digest: str) -> dict[str, object]:
     """Return what the capture was made from and how, so that the same import can be made again."""
     options = request.options
     asked = {
@@ -212,11 +247,13 @@ def _origin(request: ImportRequest, measured: Measured) -> dict[str, object]:
         "timeUnit": None if options.time_unit == "auto" else options.time_unit,
         "timeZone": None if options.zone is None else str(options.zone),
         "duplicates": None if options.duplicates == "error" else options.duplicates,
+        "classColumn": options.class_column,
+        "where": dict(options.where) or None,
         "offGrid": None if options.off_grid == "error" else options.off_grid,
     }
     return {
         "file": request.source.name,
-        "fileHash": sha256_file(request.source),
+        "fileHash": digest,
         "rows": measured.rows,
         "grid": str(options.step),
         "maps": {str(measure.target): measure.text for measure in options.measures},
@@ -259,7 +296,7 @@ def _warning(
         severity=severity,
         node_id=target.subject if target is not None and target.kind == "node" else None,
         metric=None if target is None else target.metric,
-        class_id=None if target is None else DEFAULT_CLASS,
+        class_id=None if target is None else target.class_id,
         bins=tuple(ranges[:_LISTED_RANGES]),
         bin_count=sum(last - first + 1 for first, last in ranges),
     )

@@ -14,7 +14,8 @@ from msgspec import Meta
 from flowtime.bundle.documents import ClassCoverage, Count, Hash, Utc
 from flowtime.bundle.encoding import canonical_hash, encode_file
 from flowtime.errors import CaptureAlteredError, CaptureNotFoundError, TelemetryError
-from flowtime.model.spec import Bins, BinSize, BinUnit, Wire
+from flowtime.model.naming import DEFAULT_CLASS
+from flowtime.model.spec import UNIT_SECONDS, Bins, BinSize, BinUnit, Wire
 
 __all__ = [
     "DEFAULT_CLASS",
@@ -38,8 +39,6 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-DEFAULT_CLASS = "DEFAULT"
-"""The class id of totals: all classes together."""
 
 BinRange: TypeAlias = tuple[int, int]
 """First and last bin, both inside."""
@@ -49,7 +48,6 @@ ClassName = Annotated[str, Meta(min_length=1, description="A class of flow, or `
 FileName = Annotated[str, Meta(min_length=1, pattern=r"^[^/\\]+$", description="A file beside the manifest.")]
 
 _MAX_BYTES = 64 * 1024 * 1024
-_MINUTES = {"seconds": 1 / 60, "minutes": 1.0, "hours": 60.0, "days": 1440.0, "weeks": 10080.0}
 
 
 class CaptureWindow(Wire, frozen=True, kw_only=True):
@@ -162,7 +160,7 @@ class CaptureManifest(Wire, frozen=True, kw_only=True):
 
 def window_minutes(grid: CaptureGrid) -> float:
     """Return the length of a grid in minutes, by its unit."""
-    return grid.bins * grid.bin_size * _MINUTES[grid.bin_unit]
+    return grid.bins * grid.bin_size * (UNIT_SECONDS[grid.bin_unit] / 60)
 
 
 def content_hash(manifest: CaptureManifest) -> str:

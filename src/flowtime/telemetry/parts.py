@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
-from flowtime.bundle import Bundle
+from flowtime.bundle import Bundle, given_series
 from flowtime.bundle.documents import SeriesEntry
 from flowtime.engine.stations import stations
 from flowtime.errors import RunCorruptError
@@ -16,7 +16,7 @@ from flowtime.telemetry.manifest import DEFAULT_CLASS, FileKind
 __all__ = ["VALUE", "Part", "parts_of", "run_parts"]
 
 VALUE = "value"
-"""The metric of a series of a model without a topology, which says of no series what it means."""
+"""The metric of a series of which no topology says what it means."""
 _CONSTRAINT_FIELDS = (
     ("arrivals", "arrivals"),
     ("served", "served"),
@@ -39,20 +39,25 @@ class Part(NamedTuple):
 def run_parts(bundle: Bundle) -> tuple[Part, ...]:
     """Return every part that a series of a run plays; raises RunCorruptError when the run lacks one of them."""
     model = parse_model(bundle.model_text, file=bundle.path.name)
-    return parts_of(model, bundle.index.series)
+    bindings = bundle.provenance.telemetry_bindings if bundle.provenance else ()
+    return parts_of(model, bundle.index.series, given_series(model.spec, bundle.metadata.randomness.rng, bindings))
 
 
-def parts_of(model: Model, entries: Sequence[SeriesEntry]) -> tuple[Part, ...]:
+def parts_of(model: Model, entries: Sequence[SeriesEntry], given: Set[str] = frozenset()) -> tuple[Part, ...]:
     """Return every part in the order of the model: nodes, edges, constraints; of each the total before its classes.
 
-    A model without topology nodes gives the parts ``value`` of nodes called like its series.
+    A model without topology nodes gives the parts ``value`` of nodes called like its series.  So does, between
+    nodes and edges, what was ``given`` to the run (``bundle.given_series``) and no node or constraint binds: a
+    replay could not know it otherwise.
     """
     held = {entry.name for entry in entries}
     classes = tuple(found.id for found in model.spec.classes or ())
-    totals = list(_node_parts(model)) or list(_series_parts(entries))
-    found = [part for total in totals for part in _with_classes(total, classes, held)]
+    nodes, constraints = list(_node_parts(model)), list(_constraint_parts(model))
+    bound = {split_reference(part.series).id or part.series for part in (*nodes, *constraints)}
+    nodes += [part for part in _series_parts(entries) if not nodes or part.series in given - bound]
+    found = [part for total in nodes for part in _with_classes(total, classes, held)]
     found += _edge_parts(entries)
-    found += [part for total in _constraint_parts(model) for part in _with_classes(total, classes, held)]
+    found += [part for total in constraints for part in _with_classes(total, classes, held)]
     _require_all(found, held)
     return tuple(found)
 
@@ -65,7 +70,7 @@ def _require_all(parts: Sequence[Part], held: Set[str]) -> None:
 
 
 def _series_parts(entries: Sequence[SeriesEntry]) -> Iterator[Part]:
-    """Yield every series as a node of its own: without a topology nothing says what it is."""
+    """Yield every series as a node of its own, for want of a topology that says what it is."""
     for entry in entries:
         if entry.kind != "edge" and entry.class_id == DEFAULT_CLASS:
             yield Part("node", entry.name, VALUE, DEFAULT_CLASS, entry.name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,11 @@ from flowtime.storage import safe_relative, sha256_bytes
 from flowtime.telemetry.capture_csv import CsvColumn, parse_capture_csv
 from flowtime.telemetry.manifest import DEFAULT_CLASS, CaptureFile, CaptureManifest, FileKind, read_manifest
 
-__all__ = ["Capture", "check_file", "read_capture", "read_column"]
+__all__ = ["Capture", "GapKey", "check_file", "columns_of", "read_capture", "read_column"]
 
-_Place = tuple[str, str]
+_Place: TypeAlias = tuple[str, str]
+GapKey: TypeAlias = tuple[str | None, str, str]
+"""Where a gap was put in: subject, metric and class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,16 @@ class Capture:
         view: NDArray[np.float64] = self.values[self.row(self.manifest.find(metric, node, class_id, kind))]
         return view
 
+    def injected(self) -> dict[GapKey, NDArray[np.bool_]]:
+        """Return the bins (bins,) in which gaps were put in on purpose, by subject, metric and class."""
+        found: dict[GapKey, NDArray[np.bool_]] = {}
+        for record in self.manifest.injections:
+            key = record.node_id, record.metric, record.class_id
+            chosen = found.setdefault(key, np.zeros(self.manifest.grid.bins, dtype=np.bool_))
+            for first, last in record.bins:
+                chosen[first : last + 1] = True
+        return found
+
 
 def read_capture(folder: Path, *, verify: bool = True) -> Capture:
     """Read the capture in ``folder``; with ``verify`` the hash of every file is checked on the way.
@@ -54,15 +68,21 @@ def read_capture(folder: Path, *, verify: bool = True) -> Capture:
     that names the first file that is missing or differs.
     """
     manifest = read_manifest(folder)
-    first_of: dict[_Place, CaptureFile] = {}
-    for file in manifest.files:
-        first_of.setdefault((file.path, file.class_id), file)
+    first_of = columns_of(manifest.files)
     shape = len(first_of), manifest.grid.bins
     values, missing = np.empty(shape), np.empty(shape, dtype=np.bool_)
     for row, file in enumerate(first_of.values()):
         values[row], missing[row] = read_column(folder, file, manifest.grid.bins, verify=verify)
     values.flags.writeable = missing.flags.writeable = False
     return Capture(folder, manifest, values, missing, {place: row for row, place in enumerate(first_of)})
+
+
+def columns_of(files: Iterable[CaptureFile]) -> dict[_Place, CaptureFile]:
+    """Return the columns of a capture, each by path and class with the first entry that names it."""
+    first_of: dict[_Place, CaptureFile] = {}
+    for file in files:
+        first_of.setdefault((file.path, file.class_id), file)
+    return first_of
 
 
 def read_column(folder: Path, file: CaptureFile, bins: int, *, verify: bool = True) -> CsvColumn:

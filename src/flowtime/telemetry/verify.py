@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flowtime.bundle.documents import Count
@@ -12,15 +12,14 @@ from flowtime.model.spec import Wire
 from flowtime.telemetry.manifest import (
     DEFAULT_CLASS,
     MANIFEST,
-    CaptureFile,
     CaptureManifest,
     check_content,
     decode_manifest,
     window_minutes,
 )
-from flowtime.telemetry.reader import read_column
+from flowtime.telemetry.reader import Capture, columns_of, read_capture, read_column
 
-__all__ = ["CaptureProblem", "VerifyReport", "require_sound", "verify_capture"]
+__all__ = ["CaptureProblem", "VerifyReport", "read_sound", "require_sound", "verify_capture"]
 
 _TOLERANCE_MINUTES = 1e-9
 
@@ -47,9 +46,8 @@ class VerifyReport(Wire, frozen=True, kw_only=True):
     @property
     def code(self) -> str | None:
         """The code of the gravest problem: an altered file before anything else; None where all is well."""
-        codes = [problem.code for problem in self.problems]
-        altered = CaptureAlteredError.code
-        return altered if altered in codes else next(iter(codes), None)
+        gravest = _gravest(self.problems)
+        return None if gravest is None else gravest.code
 
 
 def verify_capture(folder: Path) -> VerifyReport:
@@ -74,11 +72,34 @@ def verify_capture(folder: Path) -> VerifyReport:
 
 def require_sound(folder: Path) -> None:
     """Raise for the gravest problem of a capture: CaptureAlteredError or TelemetryError, naming the file."""
-    report = verify_capture(folder)
-    for problem in report.problems:
-        if problem.code == report.code:
-            kind = CaptureAlteredError if problem.code == CaptureAlteredError.code else TelemetryError
-            raise kind(problem.message, code=problem.code, hint="capture again, or put the file back")
+    _raise_gravest(verify_capture(folder).problems)
+
+
+def read_sound(folder: Path) -> Capture:
+    """Check the capture in ``folder`` wholly and read it, every file once.
+
+    Raises CaptureNotFoundError where there is none, and what ``require_sound`` raises.
+    """
+    try:
+        capture = read_capture(folder)
+    except TelemetryError:
+        # Once more and to the end: another file may be altered, which is graver than what was met first.
+        require_sound(folder)
+        raise
+    _raise_gravest(tuple(_manifest_problems(capture.manifest)))
+    return capture
+
+
+def _gravest(problems: Sequence[CaptureProblem]) -> CaptureProblem | None:
+    altered = (problem for problem in problems if problem.code == CaptureAlteredError.code)
+    return next(altered, next(iter(problems), None))
+
+
+def _raise_gravest(problems: Sequence[CaptureProblem]) -> None:
+    problem = _gravest(problems)
+    if problem is not None:
+        kind = CaptureAlteredError if problem.code == CaptureAlteredError.code else TelemetryError
+        raise kind(problem.message, code=problem.code, hint="capture again, or put the file back")
 
 
 def _manifest_problems(manifest: CaptureManifest) -> Iterator[CaptureProblem]:
@@ -113,10 +134,7 @@ def _entry_problems(manifest: CaptureManifest) -> Iterator[CaptureProblem]:
 
 
 def _file_problems(folder: Path, manifest: CaptureManifest) -> Iterator[CaptureProblem]:
-    places: dict[tuple[str, str], CaptureFile] = {}
-    for file in manifest.files:
-        places.setdefault((file.path, file.class_id), file)
-    for file in places.values():
+    for file in columns_of(manifest.files).values():
         try:
             read_column(folder, file, manifest.grid.bins)
         except TelemetryError as error:

@@ -9,13 +9,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from flowtime.errors import TelemetryError
-from flowtime.model.spec import BinUnit
+from flowtime.model.spec import UNIT_SECONDS, BinUnit
 from flowtime.telemetry.loaders.cells import BoolArray, IntArray
 
 __all__ = ["BinAxis", "GridStep", "parse_step"]
 
 _SECOND: Final = 1_000_000_000
-_SECONDS: Final[dict[BinUnit, int]] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
 _SPELLINGS: Final[dict[str, BinUnit]] = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), "seconds"),
     **dict.fromkeys(("m", "min", "minute", "minutes"), "minutes"),
@@ -38,7 +37,7 @@ class GridStep(NamedTuple):
     @property
     def nanos(self) -> int:
         """The length in nanoseconds."""
-        return self.size * _SECONDS[self.unit] * _SECOND
+        return self.size * UNIT_SECONDS[self.unit] * _SECOND
 
     def __str__(self) -> str:
         """Return ``5m``, as it is written on the command line."""

@@ -20,12 +20,19 @@ from flowtime.telemetry.loaders.moments import TimeUnit
 if TYPE_CHECKING:
     from flowtime.telemetry.loaders.series_bins import SeriesBins
 
-__all__ = ["Duplicates", "ImportOptions", "Loader", "OffGrid", "Progress", "SourceError"]
+__all__ = ["ByteStream", "Duplicates", "ImportOptions", "Loader", "OffGrid", "Progress", "SourceError"]
 
 Duplicates: TypeAlias = Literal["error", "first", "last"]
 OffGrid: TypeAlias = Literal["error", "floor"]
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is."""
+
+
+class ByteStream(Protocol):
+    """Bytes that can be read once, from the first to the last."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes; none at the end."""
 
 
 class SourceError(TelemetryError):
@@ -58,6 +65,8 @@ class ImportOptions:
 
     ``start`` and ``end`` are nanoseconds since 1970 in UTC; the rows from the one to before the other count.
     ``time_column`` None is found by its name, ``zone`` is that of time stamps that do not say theirs (None: UTC).
+    ``class_column`` holds the class of each row; a row counts whose cells in the columns of ``where`` are the texts
+    there.  ``stream`` is the source itself where it is no file; its path is then only a name.
     ``duplicates`` and ``off_grid`` are for rows that each are a bin.  ``piece_bytes`` is how much of a text is read at
     once: larger pieces are no quicker, and what is made of one is about twenty times its size.
     """
@@ -71,6 +80,9 @@ class ImportOptions:
     zone: tzinfo | None = None
     duplicates: Duplicates = "error"
     off_grid: OffGrid = "error"
+    class_column: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+    stream: ByteStream | None = None
     progress: Progress | None = None
     piece_bytes: int = 2 * 1024 * 1024
 

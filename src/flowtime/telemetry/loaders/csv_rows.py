@@ -19,6 +19,7 @@ import numpy as np
 
 from flowtime.telemetry.loaders.base import ImportOptions, SourceError
 from flowtime.telemetry.loaders.cells import Cells, IntArray, cells_of
+from flowtime.telemetry.loaders.labels import choose_rows, read_labels
 from flowtime.telemetry.loaders.numerals import read_numbers
 from flowtime.telemetry.loaders.pieces import read_pieces
 from flowtime.telemetry.loaders.rows import Columns, RowBatch, TimeReader, feed, number_column, pick_columns
@@ -40,7 +41,7 @@ def load(source: Path, options: ImportOptions, bins: SeriesBins) -> None:
     names = _names(text, delimiter, source.name)
     columns = pick_columns(names, options, file=source.name)
     times = TimeReader(columns, options, bins, file=source.name)
-    reader = _Reader(source.name, names, delimiter, columns, times)
+    reader = _Reader(names, delimiter, columns, times, options)
     feed(reader.batches(chain((rest,), pieces)), options, bins)
 
 
@@ -58,14 +59,18 @@ def _names(text: str, delimiter: str, file: str) -> list[str]:
 class _Reader:
     """Reads the lines below the header."""
 
-    def __init__(self, file: str, names: Sequence[str], delimiter: str, columns: Columns, times: TimeReader) -> None:
-        self._file = file
+    def __init__(
+        self, names: Sequence[str], delimiter: str, columns: Columns, times: TimeReader, options: ImportOptions
+    ) -> None:
+        self._file = times.file
         self._width = len(names)
         self._delimiter = delimiter
         self._times = times
         self._time = names.index(columns.time)
         self._numbers = {name: names.index(name) for name in columns.numbers}
-        self._wanted = {self._time, *self._numbers.values()}
+        self._labels = {name: names.index(name) for name in columns.labels}
+        self._wanted = {self._time, *self._numbers.values(), *self._labels.values()}
+        self._options = options
 
     def batches(self, pieces: Iterator[bytes]) -> Iterator[RowBatch]:
         """Yield the rows of pieces of whole lines."""
@@ -110,11 +115,18 @@ class _Reader:
             raise self._wrong(f"not CSV: {error}", first + reader.line_num - 1) from error
 
     def _batch(self, cells: dict[int, Cells], where: Where) -> RowBatch:
-        nanos = self._times.read(cells[self._time], where)
+        labels = {name: read_labels(cells[column]) for name, column in self._labels.items()}
+        chosen = choose_rows(labels, self._options, where, file=self._file)
+        rows = len(cells[self._time].starts)
+        left_out = 0 if chosen.rows is None else rows - chosen.rows.size
+        if left_out == rows:
+            return RowBatch(np.empty(0, np.int64), {}, where, None, left_out)
+        nanos = self._times.read(chosen.of(cells[self._time]), chosen.where)
         numbers = {
-            name: number_column(cells[column], name, where, file=self._file) for name, column in self._numbers.items()
+            name: number_column(chosen.of(cells[column]), name, chosen.where, file=self._file)
+            for name, column in self._numbers.items()
         }
-        return RowBatch(nanos, numbers, where)
+        return RowBatch(nanos, numbers, chosen.where, chosen.classes, left_out)
 
     def _wrong(self, message: str, line: int) -> SourceError:
         return SourceError("telemetry.source_row", message, file=self._file, line=line)

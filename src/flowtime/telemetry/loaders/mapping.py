@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from flowtime.errors import TelemetryError
-from flowtime.telemetry.manifest import FileKind
+from flowtime.telemetry.manifest import DEFAULT_CLASS, FileKind
 
-__all__ = ["EDGE_METRICS", "NODE_METRICS", "How", "Measure", "Target", "edge_id", "parse_measures"]
+__all__ = ["EDGE_METRICS", "NODE_METRICS", "SHARED_METRICS", "How", "Measure", "Target", "edge_id", "parse_measures"]
 
 How: TypeAlias = Literal["column", "count", "sum", "mean", "min", "max", "last"]
 
@@ -36,21 +36,29 @@ NODE_METRICS: Final = (
 )
 EDGE_METRICS: Final = ("flowVolume", "attemptsVolume", "failuresVolume", "retryVolume")
 
+SHARED_METRICS: Final = ("capacity", "parallelism")
+"""What all classes of a node share, so that none has a part of it."""
+
 _ARROW: Final = "->"
 _AGGREGATES: Final[tuple[How, ...]] = ("sum", "mean", "min", "max", "last", "column")
 _CALL = re.compile(r"(?P<how>[A-Za-z]+)\((?P<column>.*)\)", re.DOTALL)
 
 
 class Target(NamedTuple):
-    """One series of a capture: a metric of a node or of an edge."""
+    """One series of a capture: a metric of a node or of an edge, of all classes or one."""
 
     kind: FileKind
     subject: str
     metric: str
+    class_id: str = DEFAULT_CLASS
 
     def __str__(self) -> str:
-        """Return ``Node.metric``, as it is written in a map."""
-        return f"{self.subject}.{self.metric}"
+        """Return ``Node.metric``, as it is written in a map, or ``Node.metric@class``."""
+        return f"{self.subject}.{self.metric}" + ("" if self.class_id == DEFAULT_CLASS else f"@{self.class_id}")
+
+    def of_class(self, class_id: str) -> Target:
+        """Return what a class adds to this series."""
+        return self._replace(class_id=class_id)
 
 
 class Measure(NamedTuple):
@@ -62,6 +70,11 @@ class Measure(NamedTuple):
     target: Target
     how: How
     column: str | None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether what each class has makes up the whole: capacity is shared, and a mean is no sum."""
+        return self.how in ("count", "sum", "column") and self.target.metric not in SHARED_METRICS
 
     @property
     def text(self) -> str:

@@ -23,6 +23,8 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "duplicate_bin": Note("warning", "{rows} rows are about a bin that another row is about"),
         "partial_bin": Note("info", "the source begins or ends within the first or last bin, which may lack events"),
         "parents_unresolved": Note("warning", "{rows} spans name a parent that is not in the source, or far from them"),
+        "rows_filtered": Note("info", "{rows} rows do not match --where, and were left out"),
+        "rows_unclassed": Note("warning", "{rows} rows have no class; they count in the totals alone"),
         "rows_unsorted": Note("info", "{rows} rows are earlier than the row before them; each went to its own bin"),
         "span_ends_before_start": Note("warning", "{rows} spans end before they start; they took no time"),
         "time_ambiguous": Note("warning", "{rows} rows are of an hour that clocks showed twice; the first was taken"),

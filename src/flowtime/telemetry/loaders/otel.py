@@ -40,6 +40,13 @@ def load(source: Path, options: ImportOptions, bins: SeriesBins) -> None:
         raise SourceError(
             "telemetry.map_invalid", "spans say themselves what they measure", file=source.name, hint="leave out --map"
         )
+    if options.class_column is not None or options.where:
+        raise SourceError(
+            "telemetry.map_invalid",
+            "spans have no columns",
+            file=source.name,
+            hint="leave out --class-column and --where",
+        )
     # Spans have one field for the time, so the reader needs no name of a column.
     times = TimeReader(Columns("start", False, ()), options, bins, file=source.name)
     services = _Services(bins)

@@ -13,6 +13,7 @@ import numpy as np
 from flowtime.errors import MissingExtraError
 from flowtime.telemetry.loaders.base import ImportOptions, SourceError
 from flowtime.telemetry.loaders.cells import IntArray, cells_of
+from flowtime.telemetry.loaders.labels import Labels, choose_rows, labels_of
 from flowtime.telemetry.loaders.numerals import NumberColumn
 from flowtime.telemetry.loaders.rows import Columns, RowBatch, TimeReader, feed, number_column, pick_columns
 from flowtime.telemetry.loaders.series_bins import SeriesBins, Where
@@ -28,6 +29,10 @@ def load(source: Path, options: ImportOptions, bins: SeriesBins) -> None:
     Raises MissingExtraError without pyarrow.
     """
     arrow, parquet = _pyarrow()
+    if options.stream is not None:
+        raise SourceError(
+            "telemetry.source_format", "Parquet is read from its end, which a stream has last", hint="save it as a file"
+        )
     if not source.is_file():
         raise SourceError("telemetry.source_not_found", f"there is no file {source.name!r}")
     try:
@@ -63,14 +68,29 @@ class _Reader:
     def batches(self, file: Any, options: ImportOptions) -> Iterator[RowBatch]:
         """Yield the rows; the memory does not depend on how many there are in a row group."""
         first, total = 1, file.metadata.num_rows
-        wanted = list(dict.fromkeys((self._columns.time, *self._columns.numbers)))
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=wanted):
-            where = partial(add, first)
-            numbers = {name: self._number(batch.column(name), name, where) for name in self._columns.numbers}
-            yield RowBatch(self._time(batch.column(self._columns.time), where), numbers, where)
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(self._columns.names)):
+            yield self._batch(batch, options, partial(add, first))
             first += batch.num_rows
             if options.progress is not None:
                 options.progress("reading", first - 1, total)
+
+    def _batch(self, batch: Any, options: ImportOptions, where: Where) -> RowBatch:
+        labels = {name: self._labels(batch.column(name)) for name in self._columns.labels}
+        chosen = choose_rows(labels, options, where, file=self._file)
+        kept = batch if chosen.rows is None else batch.take(self._arrow.array(chosen.rows))
+        left_out = batch.num_rows - kept.num_rows
+        if not kept.num_rows:
+            return RowBatch(np.empty(0, np.int64), {}, where, None, left_out)
+        numbers = {name: self._number(kept.column(name), name, chosen.where) for name in self._columns.numbers}
+        nanos = self._time(kept.column(self._columns.time), chosen.where)
+        return RowBatch(nanos, numbers, chosen.where, chosen.classes, left_out)
+
+    def _labels(self, column: Any) -> Labels:
+        """Return a column as texts; whatever is no text is written as a CSV would have it."""
+        encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
+        texts = [_label(item) for item in encoded.dictionary.to_pylist()]
+        codes = encoded.indices.cast(self._arrow.int64()).fill_null(len(texts))
+        return labels_of([*texts, ""], codes.to_numpy(zero_copy_only=False))
 
     def _time(self, column: Any, where: Where) -> IntArray:
         """Return a column of times in UTC: time stamps and dates as they are, all else by its text."""
@@ -94,6 +114,10 @@ class _Reader:
         missing = column.is_null().to_numpy(zero_copy_only=False)
         values = column.cast(self._arrow.float64(), safe=False).to_numpy(zero_copy_only=False)
         return NumberColumn(np.where(missing, np.nan, values), missing, -1)
+
+
+def _label(item: object) -> str:
+    return str(item).lower() if isinstance(item, bool) else _text(item).strip()
 
 
 def _text(item: object) -> str:

@@ -8,21 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, cast
 
-from flowtime.telemetry.loaders.base import ImportOptions, SourceError
+from flowtime.telemetry.loaders.base import ByteStream, ImportOptions, SourceError
 
 __all__ = ["read_pieces"]
 
 _LONGEST_LINE: Final = 64 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_pieces(source: Path, options: ImportOptions) -> Iterator[bytes]:
-    """Yield a file in pieces of about ``piece_bytes`` that end with a line feed, without its byte order mark.
+    """Yield a file, or the stream of the options, in pieces of about ``piece_bytes``.
+
+    They end with a line feed, and are without the byte order mark.
 
     Raises SourceError ``telemetry.source_not_found``, and ``telemetry.source_format`` for what is no text.
     """
     try:
+        if options.stream is not None:
+            yield from _whole_lines(options.stream, source, options.piece_bytes)
+            return
         with source.open("rb") as raw:
             yield from _with_progress(raw, source, options)
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -42,10 +48,12 @@ def _with_progress(raw: IO[bytes], source: Path, options: ImportOptions) -> Iter
             options.progress("reading", raw.tell(), size)
 
 
-def _whole_lines(file: IO[bytes], source: Path, piece_bytes: int) -> Iterator[bytes]:
+def _whole_lines(file: ByteStream, source: Path, piece_bytes: int) -> Iterator[bytes]:
     rest = file.read(len(_BOM))
     if rest.startswith(_UTF_16):
         raise _no_text(source, "it is UTF-16: save it as UTF-8")
+    if rest.startswith(_GZIP):
+        raise _no_text(source, "it is gzip: unpack it, or give a file a name that ends in .gz")
     rest = rest.removeprefix(_BOM)
     while read := file.read(piece_bytes):
         whole, feed, rest = (rest + read).rpartition(b"\n")

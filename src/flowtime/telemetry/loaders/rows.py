@@ -13,9 +13,11 @@ import numpy as np
 
 from flowtime.telemetry.loaders.base import ImportOptions, SourceError
 from flowtime.telemetry.loaders.cells import BoolArray, Cells, IntArray
+from flowtime.telemetry.loaders.labels import NO_CLASS, Labels
+from flowtime.telemetry.loaders.mapping import Measure
 from flowtime.telemetry.loaders.moments import moment_text, read_moments
 from flowtime.telemetry.loaders.numerals import NumberColumn, read_numbers
-from flowtime.telemetry.loaders.series_bins import SeriesBins, Where
+from flowtime.telemetry.loaders.series_bins import Located, SeriesBins, Where
 from flowtime.telemetry.loaders.zones import to_utc
 
 __all__ = ["Columns", "RowBatch", "TimeReader", "feed", "number_column", "pick_columns"]
@@ -27,19 +29,29 @@ _MOST_INDEX: Final = 10_000_000
 
 
 class Columns(NamedTuple):
-    """Which columns of a table are wanted: that of the time (or of bin indexes), and those of numbers, each once."""
+    """Which columns of a table are wanted: that of the time (or of bin indexes), those of numbers, and those of texts
+    that say which rows count and of what class they are; each once."""
 
     time: str
     is_index: bool
     numbers: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((self.time, *self.numbers, *self.labels)))
 
 
 class RowBatch(NamedTuple):
-    """Rows of a table: ``nanos`` (rows,) since 1970 in UTC, numbers by column, and where rows are in the source."""
+    """Rows of a table: ``nanos`` (rows,) since 1970 in UTC, numbers by column, where rows are in the source, the
+    class of each where somebody asked, and how many rows beside them do not count."""
 
     nanos: IntArray
     numbers: Mapping[str, NumberColumn]
     where: Where
+    classes: Labels | None = None
+    left_out: int = 0
 
 
 def pick_columns(names: Sequence[str], options: ImportOptions, *, file: str) -> Columns:
@@ -62,34 +74,62 @@ def pick_columns(names: Sequence[str], options: ImportOptions, *, file: str) -> 
             file=file,
             hint="name the column column(count); to count rows, rename it",
         )
+    _check_classes(options, file)
     time = options.time_column if options.time_column is not None else _time_column(names, file)
     numbers = dict.fromkeys(measure.column for measure in options.measures if measure.column is not None)
-    for name in (time, *numbers):
+    labels = dict.fromkeys(name for name, _ in options.where)
+    if options.class_column is not None:
+        labels[options.class_column] = None
+    for name in (time, *numbers, *labels):
         _check_column(name, names, file)
-    return Columns(time, _plain(time) == _plain(_INDEX), tuple(numbers))
+    return Columns(time, _plain(time) == _plain(_INDEX), tuple(numbers), tuple(labels))
 
 
 def feed(batches: Iterable[RowBatch], options: ImportOptions, bins: SeriesBins) -> None:
     """Put the rows of a table into bins as the options map them."""
     are_bins = any(measure.how == "column" for measure in options.measures)
     for measure in options.measures:
-        bins.declare(measure.target, measure.how)
+        if options.class_column is None or not are_bins:
+            bins.declare(measure.target, measure.how)
     for batch in batches:
+        bins.rows += batch.nanos.size + batch.left_out
+        bins.note("rows_filtered", batch.left_out)
         if not batch.nanos.size:
             continue
-        bins.rows += batch.nanos.size
         located = (
-            bins.locate_bins(batch.nanos, batch.where)
+            bins.locate_bins(batch.nanos, batch.where, batch.classes)
             if are_bins
             else bins.locate(batch.nanos, batch.where, in_order=True)
         )
-        for target, how, name in options.measures:
-            if name is None:
-                bins.add(target, how, located)
-                continue
-            column = batch.numbers[name]
-            there = located.only(~column.missing) if how == "column" else located
-            bins.add(target, how, there, column.values)
+        parts = {} if batch.classes is None else _by_class(batch.classes, located, batch.where, bins)
+        for measure in options.measures:
+            _add(measure, batch, located, parts, bins)
+
+
+def _by_class(classes: Labels, located: Located, where: Where, bins: SeriesBins) -> dict[str, Located]:
+    """Return the rows of each class that are in the window, and note those that have none."""
+    chosen = {class_id: located.only(classes.equal(class_id)) for class_id in classes.texts}
+    parts = {class_id: part for class_id, part in chosen.items() if part.bins.size}
+    for class_id in parts:
+        bins.meet_class(class_id, where(int(np.argmax(classes.equal(class_id)))))
+    if NO_CLASS in parts:
+        bins.note("rows_unclassed", parts[NO_CLASS].bins.size, parts[NO_CLASS].bins)
+    return parts
+
+
+def _add(measure: Measure, batch: RowBatch, located: Located, parts: Mapping[str, Located], bins: SeriesBins) -> None:
+    """Put the rows of a batch into the series of one measure: the whole, and the part of each class."""
+    target, how, name = measure
+    column = None if name is None else batch.numbers[name]
+    values = None if column is None else column.values
+    is_bin = column is not None and how == "column"
+    known = ~column.missing if column is not None and is_bin else None
+    # Where rows are bins of classes, the whole is added up in the end: a later row may take the place of one.
+    if batch.classes is None or not is_bin:
+        bins.add(target, how, located if known is None else located.only(known), values)
+    for class_id, part in parts.items() if measure.adds_up else ():
+        if class_id != NO_CLASS or is_bin:
+            bins.add(target.of_class(class_id), how, part if known is None else part.only(known), values)
 
 
 class TimeReader:
@@ -100,7 +140,7 @@ class TimeReader:
         self._columns = columns
         self._options = options
         self._bins = bins
-        self._file = file
+        self.file = file
         self._first = bins.number_bins() if columns.is_index else 0
 
     def read(self, cells: Cells, where: Where) -> IntArray:
@@ -140,7 +180,7 @@ class TimeReader:
         return SourceError(
             "telemetry.source_time",
             message,
-            file=self._file,
+            file=self.file,
             line=line,
             hint="write ISO 8601, as 2025-01-31T08:00:00Z; for counts since 1970 say --time-unit s, ms, us or ns",
         )
@@ -157,6 +197,25 @@ def number_column(cells: Cells, name: str, where: Where, *, file: str) -> Number
             line=where(column.wrong),
         )
     return column
+
+
+def _check_classes(options: ImportOptions, file: str) -> None:
+    """Refuse what a row of one class can not tell: a bin of something that is not the sum over the classes."""
+    if options.class_column is not None and not any(measure.adds_up for measure in options.measures):
+        raise SourceError(
+            "telemetry.map_invalid",
+            "no map has parts by class",
+            file=file,
+            hint="count, sum(COLUMN) and columns of counts do; leave out --class-column",
+        )
+    for measure in options.measures if options.class_column is not None else ():
+        if measure.how == "column" and not measure.adds_up:
+            raise SourceError(
+                "telemetry.map_invalid",
+                f"all classes share the {measure.target.metric} of a node: it has none by class",
+                file=file,
+                hint="import it without --class-column",
+            )
 
 
 def _time_column(names: Sequence[str], file: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,9 +11,11 @@ from flowtime.telemetry.loaders.accumulators import Accumulator, BinArray, accum
 from flowtime.telemetry.loaders.axis import BinAxis, GridStep
 from flowtime.telemetry.loaders.base import ImportOptions, SourceError
 from flowtime.telemetry.loaders.cells import BoolArray, FloatArray, IntArray
+from flowtime.telemetry.loaders.labels import NO_CLASS, Labels
 from flowtime.telemetry.loaders.mapping import How, Target
 from flowtime.telemetry.loaders.moments import moment_text
 from flowtime.telemetry.loaders.notes import NOTES
+from flowtime.telemetry.manifest import DEFAULT_CLASS
 
 __all__ = ["Located", "Measured", "MeasuredSeries", "Remark", "SeriesBins", "Where"]
 
@@ -23,6 +25,8 @@ Where = Callable[[int], int]
 # 320 MB of numbers; a model has at most 10,000,000 bins.
 _MOST_VALUES: Final = 40_000_000
 _MOST_BINS: Final = 10_000_000
+# A model with more would be no help to anybody; it is a column of ids that has so many.
+_MOST_CLASSES: Final = 200
 
 
 class Located(NamedTuple):
@@ -71,6 +75,7 @@ class Measured(NamedTuple):
     rows: int
     series: tuple[MeasuredSeries, ...]
     remarks: tuple[Remark, ...]
+    classes: tuple[str, ...] = ()
 
 
 class _Mark:
@@ -104,7 +109,8 @@ class SeriesBins:
         self._axis = BinAxis(options.step, options.start, options.end, is_exact=self._are_bins, local=local)
         self._series: dict[Target, Accumulator] = {}
         self._marks: dict[tuple[str, Target | None], _Mark] = {}
-        self._seen = BinArray(0, np.bool_)
+        self._seen: dict[str, BinArray[np.bool_]] = {}
+        self._classes: set[str] = set()
         self._bins: tuple[int, int] | None = None
         self._moments: tuple[int, int] | None = None
         self._latest: int | None = None
@@ -118,8 +124,33 @@ class SeriesBins:
         return self._axis.start or 0
 
     def declare(self, target: Target, how: How) -> None:
-        """Name a series before its first row, so that it is there even if no row comes."""
-        self._series.setdefault(target, accumulator(how))
+        """Name a series before its first row, so that it is there even if no row comes.
+
+        Raises SourceError ``telemetry.source_range`` for one more than there is room for.
+        """
+        if target in self._series:
+            return
+        self._series[target] = accumulator(how)
+        bins = 1 if self._bins is None else self._bins[1] - self._bins[0] + 1
+        if bins * len(self._series) > _MOST_VALUES:
+            raise SourceError(
+                "telemetry.source_range",
+                f"{len(self._series)} series of {bins:,} bins are more than {_MOST_VALUES:,} values",
+                file=self._file,
+                hint="choose a longer bin, or cut with --start and --end",
+            )
+
+    def meet_class(self, class_id: str, line: int) -> None:
+        """Take note of a class; raises SourceError ``telemetry.source_class``, with its line, for one too many."""
+        self._classes |= {class_id} - {NO_CLASS}
+        if len(self._classes) > _MOST_CLASSES:
+            raise SourceError(
+                "telemetry.source_class",
+                f"{class_id!r} is one class more than the {_MOST_CLASSES} that can be imported",
+                file=self._file,
+                line=line,
+                hint="choose a column that holds the kind of a row, not its id",
+            )
 
     def note(self, code: str, rows: int, bins: IntArray | None = None, target: Target | None = None) -> None:
         """Remark on ``rows`` rows, and on the bins (any number,) that they are in; codes are those of ``NOTES``."""
@@ -145,8 +176,8 @@ class SeriesBins:
             self._check_order(times, bins)
         return Located(bins, rows)
 
-    def locate_bins(self, nanos: IntArray, where: Where) -> Located:
-        """Find the bins of rows that each are one, and drop the rows of a bin that do not count.
+    def locate_bins(self, nanos: IntArray, where: Where, classes: Labels | None = None) -> Located:
+        """Find the bins of rows that each are one, of their class, and drop the rows of a bin that do not count.
 
         Raises SourceError ``telemetry.source_off_grid`` and ``telemetry.source_duplicate`` unless the options
         say what to do then, and as ``locate`` does.
@@ -155,7 +186,19 @@ class SeriesBins:
         rows = np.arange(nanos.size) if located.rows is None else located.rows
         if rows.size:
             self._check_edges(nanos[rows], located.bins, lambda row: where(int(rows[row])))
-        return self._once(located.bins, rows, where)
+        if classes is None:
+            return self._once(located.bins, rows, where, DEFAULT_CLASS)
+        codes = classes.codes[rows]
+        parts = [
+            self._once(located.bins[chosen], rows[chosen], where, class_id)
+            for code, class_id in enumerate(classes.texts)
+            if (chosen := codes == code).any()
+        ]
+        if not parts:
+            return Located(located.bins, rows)
+        bins, kept = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.argsort(kept)
+        return Located(bins[order], kept[order])
 
     def add(self, target: Target, how: How, located: Located, values: FloatArray | None = None) -> None:
         """Put rows together: their numbers (rows,), NaN for none, or None for a plain count.
@@ -167,19 +210,23 @@ class SeriesBins:
         if numbers is not None and how != "column":
             finite = np.isfinite(numbers)
             if not finite.all():
-                self.note("values_missing", int(numbers.size - np.count_nonzero(finite)), bins[~finite], target)
+                # Once is enough: the same rows are of a class too.
+                if target.class_id == DEFAULT_CLASS:
+                    self.note("values_missing", int(numbers.size - np.count_nonzero(finite)), bins[~finite], target)
                 bins, numbers = bins[finite], numbers[finite]
         if bins.size:
             self._series[target].add(bins, numbers)
 
     def finish(self) -> Measured:
-        """Return the grid and every series on it, nodes before edges.
+        """Return the grid and every series on it, nodes before edges, and the whole before what classes have of it.
 
         Raises SourceError ``telemetry.source_empty`` when no row came, or none in the window.
         """
         if self._bins is None or self._moments is None:
             left_out = ("bin_out_of_range", None) in self._marks
             hint = "every row is before --start or after --end" if left_out else None
+            if ("rows_filtered", None) in self._marks:
+                hint = "no row matches --where, or none that does is in the window"
             raise SourceError(
                 "telemetry.source_empty", "the source holds no row to measure", file=self._file, hint=hint
             )
@@ -187,7 +234,6 @@ class SeriesBins:
         first = 0 if self._axis.start is not None else first
         last = self._end_bin(last)
         self._note_partial(first, last, self._moments)
-        series = [MeasuredSeries(target, *under_way.result(first, last)) for target, under_way in self._series.items()]
         remarks = (
             Remark(code, target, mark.rows, mark.cut(first, last)) for (code, target), mark in self._marks.items()
         )
@@ -196,9 +242,21 @@ class SeriesBins:
             self._axis.step,
             last + 1 - first,
             self.rows,
-            tuple(sorted(series, key=lambda item: item.target.kind != "node")),
+            tuple(self._results(first, last)),
             tuple(sorted(remarks, key=lambda remark: (remark.code, str(remark.target or "")))),
+            tuple(sorted(self._classes)),
         )
+
+    def _results(self, first: int, last: int) -> Iterator[MeasuredSeries]:
+        families: dict[Target, list[Target]] = {}
+        for target in self._series:
+            families.setdefault(target.of_class(DEFAULT_CLASS), []).append(target)
+        for whole in sorted(families, key=lambda target: target.kind != "node"):
+            members = sorted(families[whole], key=lambda target: (target != whole, target.class_id))
+            found = [MeasuredSeries(target, *self._series[target].result(first, last)) for target in members]
+            if whole not in self._series:
+                yield _added_up(whole, found)
+            yield from (series for series in found if series.target.class_id != NO_CLASS)
 
     def _reach(self, bins: IntArray, times: IntArray, where: Where) -> None:
         """Widen the grid to some bins; raises SourceError for the first row that lies too far off."""
@@ -244,12 +302,12 @@ class SeriesBins:
             )
         self.note("bin_shifted", int(np.count_nonzero(off)), bins[off])
 
-    def _once(self, bins: IntArray, rows: IntArray, where: Where) -> Located:
-        """Keep one row of each bin, the first or the last of all, as the options say."""
+    def _once(self, bins: IntArray, rows: IntArray, where: Where, class_id: str) -> Located:
+        """Keep one row of each bin of a class, the first or the last of all, as the options say."""
         if not bins.size:
             return Located(bins, rows)
         low = int(bins.min())
-        seen = self._seen.over(low, int(bins.max()))
+        seen = self._seen.setdefault(class_id, BinArray(0, np.bool_)).over(low, int(bins.max()))
         again = seen[bins - low]
         if not again.any() and last_of_each(bins) is None:
             seen[bins - low] = True
@@ -296,3 +354,12 @@ class SeriesBins:
             dtype=np.int64,
         )
         self.note("partial_bin", ends.size, ends)
+
+
+def _added_up(whole: Target, parts: Sequence[MeasuredSeries]) -> MeasuredSeries:
+    """Return the sum of what classes have; missing where it is missing of all of them."""
+    total = np.zeros(parts[0].values.size)
+    for part in parts:
+        total += np.where(part.missing, 0.0, part.values)
+    missing = np.logical_and.reduce([part.missing for part in parts])
+    return MeasuredSeries(whole, np.where(missing, np.nan, total), missing)

@@ -1,4 +1,4 @@
-"""The grid and window of a capture against those of a model: equal, or resampled where that was asked for."""
+"""The grid and window of a capture against those of a model or run: equal, or resampled where that was asked for."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from flowtime.bundle.documents import Resampling
 from flowtime.errors import TelemetryError
-from flowtime.model.spec import BinUnit, FloatArray, Grid
+from flowtime.model.spec import UNIT_SECONDS, BinUnit, FloatArray, Grid
 from flowtime.telemetry.manifest import CaptureManifest
 
 __all__ = ["Fit", "fit_grid"]
 
-_SECONDS: dict[BinUnit, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
 # Stocks are as they were at the end of a bin, levels hold all through it; all else is an amount in a bin.
 _STOCKS = frozenset({"queueDepth", "retryBudgetRemaining"})
-_LEVELS = frozenset({"parallelism", "status"})
+_LEVELS = frozenset({"parallelism", "status", "latencyMinutes"})
 
 
 class Fit(NamedTuple):
@@ -115,7 +114,7 @@ def _require_equal(manifest: CaptureManifest, grid: Grid, own: int, wanted: int,
 
 
 def _bin_seconds(size: int, unit: BinUnit) -> int:
-    return size * _SECONDS[unit]
+    return size * UNIT_SECONDS[unit]
 
 
 def _offset_seconds(capture: str | None, model: str | None) -> float:
