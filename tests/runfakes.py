@@ -115,8 +115,9 @@ class FakeCompiled:
     model: Model
     derived_series: tuple[str, ...] = ()
 
-    def evaluate(self) -> FakeResult:
-        """Evaluate it."""
+    def evaluate(self, *, with_metrics: bool) -> FakeResult:
+        """Evaluate it; a run asks for warnings, and so for metrics."""
+        assert with_metrics
         self.engine.evaluations += 1
         result = FakeResult(self.model)
         self.engine.change(result._arrays)

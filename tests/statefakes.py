@@ -136,9 +136,10 @@ def evaluated(text: str) -> tuple[OpenRun, Result]:
     return opened(model, result), result
 
 
-def written(folder: Path, text: str, run_id: str = "looked-at") -> OpenRun:
+def written(folder: Path, text: str, run_id: str = "looked-at", *, overwrite: bool = False) -> OpenRun:
     """Run a model into ``folder`` and open what was written."""
-    return _written(folder, RunRequest(source=parse_model(text), run_id=run_id, series_csv="never"))
+    source = parse_model(text)
+    return _written(folder, RunRequest(source=source, run_id=run_id, series_csv="never", overwrite=overwrite))
 
 
 def written_template(folder: Path, template_id: str) -> OpenRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -91,6 +92,11 @@ def test_spans_need_no_map(capsys: pytest.CaptureFixture[str], folder: Path) -> 
         pytest.param([*BINS, "--time", "when"], 1, "telemetry.source_column", id="time column"),
         pytest.param([*BINS, "--start", "2030-01-01"], 1, "telemetry.source_empty", id="nothing in the window"),
         pytest.param([*BINS, "--output", "."], 4, "telemetry.not_a_capture", id="folder of something else"),
+        pytest.param([*BINS, "--class-column", "note"], 0, "@a", id="classes"),
+        pytest.param([*BINS, "--class-column", "value"], 1, "telemetry.source_class", id="no classes"),
+        pytest.param([*BINS, "--where", "note"], 2, "COLUMN=VALUE", id="half a filter"),
+        pytest.param([*BINS, "--where", "note=a", "--where", "note=b"], 2, "given twice", id="two filters for one"),
+        pytest.param([*BINS, "--where", "note=z"], 1, "telemetry.source_empty", id="no row matches"),
         pytest.param([*BINS, "--loader", "excel"], 2, "excel", id="unknown loader"),
         pytest.param(["source.csv"], 2, "--grid", id="no grid"),
     ],
@@ -99,6 +105,21 @@ def test_exit_status(capsys: pytest.CaptureFixture[str], words: list[str], statu
     found, text = run(capsys, *words)
     assert found == status
     assert told in text
+
+
+def test_stdin_is_a_csv(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(COUNTS.encode())))
+    status, text = run(capsys, "-", *BINS[1:])
+    assert (status, text.startswith(PRINTED.replace("source.csv", "<stdin>"))) == (0, True)
+    assert (folder / "captures" / "stdin" / "manifest.json").is_file()
+
+
+def test_classes_and_filters_are_told(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    write(folder, "t,k,h\n2025-03-01T00:00Z,x,1\n2025-03-01T00:01Z,y,1\n2025-03-01T00:02Z,y,2\n", "events.csv")
+    words = ("--map", "Api.arrivals=count", "--class-column", "k", "--where", "h=1", "--json")
+    status, text = run(capsys, "events.csv", "--grid", "5m", *words)
+    assert status == 0
+    assert {item["classId"]: item["total"] for item in json.loads(text)["series"]} == {"DEFAULT": 2, "x": 1, "y": 1}
 
 
 def test_second_import_is_refused_and_then_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

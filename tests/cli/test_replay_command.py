@@ -110,6 +110,17 @@ def test_a_longer_capture_is_cut_where_that_was_asked_for(capsys: pytest.Capture
     assert json.loads(provenance.read_bytes())["capture"]["resample"] == "sum"
 
 
+def test_a_replay_of_a_part_is_compared_with_that_part(capsys: pytest.CaptureFixture[str]) -> None:
+    part = ["--param", "bins=24", "--resample", "sum", "--run-id", "part"]
+    assert main([word for word in [*CAPTURED, *part] if word != "--json"]) == 0
+    compare = capsys.readouterr().out.splitlines()[-1].removeprefix("compare: flowtime ")
+    assert main([*compare.split(), "--rtol", "0", "--atol", "0"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "the telemetry is resampled to the bins of the run: sum",
+        "the same: 14 of 14 metrics within the tolerance",
+    ]
+
+
 GENERATE = ["templates", "generate", "--id", "http-service", "--capture-dir", "captures/one"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from flowtime.bundle import open_bundle
 from flowtime.cli import main, runs
 from flowtime.events import EVENTS
 from flowtime.orchestration.schemas import schema_texts
@@ -176,11 +177,48 @@ def test_a_run_that_can_not_be_shown(root: Path, capsys: pytest.CaptureFixture[s
     assert "[run." in failure(capsys, "show", run_id, status=status)
 
 
-def test_a_run_is_deleted_and_can_be_brought_back(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_deleted_and_brought_back(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (deleted,) = document(capsys, "delete", "one")["deleted"]
     assert not (root / "one").exists()
-    Path(deleted["trash"]).rename(root / "one")
+    (restored,) = document(capsys, "restore", "one")["restored"]
+    assert restored == {"runId": "one", "path": "runs/one", "trash": deleted["trash"]}
     assert document(capsys, "list")["totalCount"] == 4
+
+
+def test_a_run_that_was_restored_is_whole(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, "delete", "one", "two")
+    assert printed(capsys, "restore", "one", "two") == "restored one to runs/one\nrestored two to runs/two\n"
+    open_bundle(root / "one").verify()
+    assert printed(capsys, "restore", "--list") == "the trash is empty\n"
+
+
+def test_the_trash_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, "delete", "one")
+    lines = printed(capsys, "restore", "--list").splitlines()
+    assert (lines[0], lines[2].split()[0]) == ("1 run in the trash", "one")
+    assert printed(capsys, "restore", "--list", "--markdown").startswith("**1 run in the trash**\n\n| run |")
+    (trashed,) = document(capsys, "restore", "--list")["trash"]
+    assert (trashed["runId"], trashed["mode"], trashed["templateId"]) == ("one", "simulation", "web-frontend")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [
+        pytest.param([], 2, "", id="nothing"),
+        pytest.param(["two", "--list"], 2, "", id="two things at once"),
+        pytest.param(["two", "--markdown"], 2, "", id="a table of nothing"),
+        pytest.param(["../runs/one"], 2, "[storage.unsafe_name]", id="a path"),
+        pytest.param(["two", "none"], 3, "[run.not_found]", id="not there"),
+        pytest.param(["two", "one"], 4, "[run.conflict]", id="the id is taken"),
+    ],
+)
+def test_what_is_not_restored(
+    root: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, code: str
+) -> None:
+    printed(capsys, "delete", "one", "two")
+    make_run(root, "one")
+    assert code in failure(capsys, "restore", *words, status=status)
+    assert not (root / "two").exists()
 
 
 def test_a_run_is_deleted_for_good(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

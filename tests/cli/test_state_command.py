@@ -28,6 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(["state", "--bin", "0"], "held by db", id="a constraint"),
         pytest.param(["state", "--bin", "0"], "Pack -> Dock", id="edges"),
         pytest.param(["window"], "bins 0 to 6 from 2025-01-01 00:00", id="window"),
+        pytest.param(["window", "--start", "3", "--end", "3"], ": bin 3 from 2025-01-01 00:15", id="window of a bin"),
         pytest.param(["window", "--resolution", "3"], "3 bins a point", id="window of points"),
         pytest.param(["window", "--mode", "full"], "orders  values", id="declared series"),
         pytest.param(["graph"], "Dock", id="graph"),

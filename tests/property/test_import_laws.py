@@ -88,6 +88,61 @@ def test_parquet_gives_the_same_bits(place: Path, events: list[tuple[int, int]])
     assert np.array_equal(*found, equal_nan=True)
 
 
+# As EVENTS, each with its class, empty for none.
+CLASSED = st.lists(
+    st.tuples(st.integers(-50_000, 50_000), st.integers(0, 10_000), st.sampled_from(["a", "B", "c-1", ""])),
+    min_size=1,
+    max_size=60,
+)
+
+
+def classed_lines(events: list[tuple[int, int, str]]) -> str:
+    """Return events as a CSV with a column of their classes."""
+    texts = lines([event[:2] for event in events]).splitlines()
+    classes = ["kind", *(event[2] for event in events)]
+    return "\n".join(f"{text},{kind}" for text, kind in zip(texts, classes, strict=True)) + "\n"
+
+
+@given(events=CLASSED, piece=st.integers(40, 4000))
+def test_classes_add_up_to_the_total(place: Path, events: list[tuple[int, int, str]], piece: int) -> None:
+    maps = ("A.arrivals=count", "A.served=sum(n)")
+    path = write(place, classed_lines(events))
+    found = series(measured(path, options(*maps, class_column="kind", piece_bytes=piece)))
+    plain = series(measured(path, options(*maps)))
+    assert {name: found[name] for name in plain} == plain
+    # What has no class is found by asking for it.
+    rest = len([event for event in events if not event[2]])
+    for name in plain:
+        parts = [found[f"{name}@{kind}"] for kind in ("a", "B", "c-1") if f"{name}@{kind}" in found]
+        short = np.array(found[name]) - np.sum([np.zeros(len(found[name])), *parts], axis=0)
+        weight = rest if name == "A.arrivals" else sum(event[1] for event in events if not event[2]) / TENTH
+        assert short.sum() == pytest.approx(weight, rel=1e-9, abs=1e-6)
+        assert (short > -1e-6).all()
+
+
+@given(events=CLASSED, kind=st.sampled_from(["a", "B", ""]))
+def test_rows_that_match_are_those_of_their_class(place: Path, events: list[tuple[int, int, str]], kind: str) -> None:
+    chosen = [event[:2] for event in events if event[2] == kind]
+    path = write(place, classed_lines([(0, 1, kind), *events]))
+    found = series(measured(path, options(*MAPS, where=(("kind", kind),))))
+    wanted = series(measured(write(place, lines([(0, 1), *chosen])), options(*MAPS)))
+    assert repr(found) == repr(wanted)
+
+
+@given(events=CLASSED)
+def test_classes_in_parquet_give_the_same_bits(place: Path, events: list[tuple[int, int, str]]) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, of the extra of that name")
+    from pyarrow import csv as arrow_csv
+    from pyarrow import parquet
+
+    path = write(place, classed_lines([(0, 1, "a"), *events]))
+    parquet.write_table(arrow_csv.read_csv(path), place / "same.parquet")
+    wanted = options(*MAPS, class_column="kind", where=(("kind", "a"),))
+    found = [measured(place / name, wanted) for name in ("source.csv", "same.parquet")]
+    assert np.array_equal(values_of(found[0]), values_of(found[1]), equal_nan=True)
+    assert found[0].classes == found[1].classes == ("a",)
+
+
 @given(events=EVENTS, order=st.randoms(use_true_random=False))
 def test_order_changes_no_count(place: Path, events: list[tuple[int, int]], order: object) -> None:
     shuffled = sorted(events, key=lambda _: order.random())

@@ -230,6 +230,21 @@ def test_a_matrix_of_another_shape_is_refused(folder: Path) -> None:
         open_bundle(folder).series("double")
 
 
+@pytest.mark.parametrize("size", [0, 3, 60, 150], ids="{} bytes".format)
+def test_a_matrix_that_is_cut_short_is_refused(folder: Path, size: int) -> None:
+    path = folder / "series" / "series.npy"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(RunCorruptError, match=r"series\.npy can not be read: it is cut short, or no array of numbers"):
+        open_bundle(folder).matrix  # noqa: B018
+
+
+def test_an_index_of_rows_that_are_not_there_is_refused(folder: Path) -> None:
+    path = folder / "series" / "index.json"
+    path.write_text(path.read_text().replace('"row": 0', '"row": 99'))
+    with pytest.raises(RunCorruptError, match=r"names rows that series/series\.npy does not have"):
+        open_bundle(folder).series("double")
+
+
 def test_a_folder_without_run_json_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError, match=r"holds no run\.json"):
         open_bundle(tmp_path)

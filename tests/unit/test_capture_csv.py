@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -16,6 +19,27 @@ def test_text_is_what_the_format_says() -> None:
     missing = np.array([False, False, False, False, False, True])
     text = CaptureCsvWriter(6).text(values, "Vip", missing)
     assert text == HEAD + b"0,Vip,1\n1,Vip,0.1\n2,Vip,NaN\n3,Vip,Infinity\n4,Vip,-Infinity\n5,Vip,\n"
+
+
+@pytest.mark.parametrize("bins", [9_999, 10_000, 10_001, 20_000, 100_001])
+def test_pieces_are_the_lines_of_all_bins(bins: int) -> None:
+    values = np.arange(bins) + 0.5
+    missing = np.arange(bins) % 9_999 == 0
+    expected = "".join(f"{index},A,{'' if missing[index] else index + 0.5}\n" for index in range(bins))
+    pieces = list(CaptureCsvWriter(bins).chunks(values, "A", missing))
+    assert b"".join(pieces) == HEAD + expected.encode()
+    assert len(pieces) == 1 + math.ceil(bins / 10_000)
+    assert max(map(len, pieces)) < 300_000
+
+
+def test_memory_does_not_grow_with_the_bins() -> None:
+    values = np.full(300_000, 0.1)
+    tracemalloc.start()
+    size = sum(len(piece) for piece in CaptureCsvWriter(300_000).chunks(values, "DEFAULT"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size > 5_000_000
+    assert peak < 10_000_000
 
 
 def test_no_bins_are_a_header() -> None:

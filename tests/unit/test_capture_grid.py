@@ -10,7 +10,7 @@ import pytest
 
 from flowtime.errors import TelemetryError
 from flowtime.model.spec import Grid
-from flowtime.orchestration.capture_grid import fit_grid
+from flowtime.telemetry.capture_grid import fit_grid
 from flowtime.telemetry.manifest import (
     CaptureGrid,
     CaptureManifest,

@@ -13,7 +13,7 @@ import pytest
 from capturefakes import CLASSES, a_capture, a_run, manifest_of, replace_cells, rewrite
 from flowtime.errors import CaptureAlteredError, CaptureNotFoundError, TelemetryError
 from flowtime.telemetry import read_capture, read_manifest
-from flowtime.telemetry.verify import require_sound, verify_capture
+from flowtime.telemetry.verify import read_sound, require_sound, verify_capture
 from runfakes import simulate
 
 ARRIVALS = "Desk_arrivals.csv"
@@ -235,3 +235,43 @@ def test_a_series_that_is_not_there(folder: Path) -> None:
     with pytest.raises(CaptureNotFoundError, match="no arrivals of node 'Nobody'") as caught:
         read_capture(folder).series("Nobody", "arrivals")
     assert caught.value.code == "telemetry.series_not_found"
+
+
+def test_a_sound_capture_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), original(path))[1])
+    capture = read_sound(folder)
+    assert capture.manifest == read_manifest(folder)
+    assert sorted(read) == sorted({file.path for file in capture.manifest.files})
+
+
+def spoil_two(folder: Path) -> None:
+    """Seal what is no number, and then change a later file."""
+    replace_cells(folder, ARRIVALS, b"0,DEFAULT,6", b"0,DEFAULT,six")
+    (folder / "Desk_served.csv").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "match"),
+    [
+        pytest.param(spoil_two, "telemetry.altered", r"Desk_served\.csv", id="the gravest of two files"),
+        pytest.param(
+            lambda folder: rewrite(folder, lambda d: d["window"].update(durationMinutes=1)),
+            "telemetry.grid_mismatch",
+            "window",
+            id="only the manifest",
+        ),
+        pytest.param(
+            lambda folder: rewrite(folder, lambda d: d["files"].append(d["files"][0])),
+            "telemetry.duplicate_part",
+            "named 2 times",
+            id="a part twice",
+        ),
+    ],
+)
+def test_what_is_not_sound_is_not_read(folder: Path, spoil: Callable[[Path], None], code: str, match: str) -> None:
+    spoil(folder)
+    with pytest.raises(TelemetryError, match=match) as caught:
+        read_sound(folder)
+    assert caught.value.code == code == verify_capture(folder).code

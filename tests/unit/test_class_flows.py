@@ -192,3 +192,15 @@ def test_coverage_of_a_run() -> None:
     some = compiled(4, NODES, flow, station("arrivals: c, capacity: c", name="Other"), root=ROOT).evaluate()
     none = compiled(4, NODES, flow).evaluate()
     assert [result.class_coverage for result in (whole, some, none)] == ["full", "partial", "missing"]
+
+
+@pytest.mark.parametrize("reference", ["v@DEFAULT", "v@*"])
+@pytest.mark.parametrize("semantics", ["served: '{}'", "served: c, errors: '{}'"])
+@pytest.mark.parametrize("kind", ["service", "serviceWithBuffer"])
+def test_all_classes_of_what_leaves_mean_the_series_itself(reference: str, semantics: str, kind: str) -> None:
+    found, plain = (
+        flows(station(f"arrivals: x, {semantics.format(name)}", kind=kind), nodes={"v": 3.0})
+        for name in (reference, "v")
+    )
+    assert found == plain
+    assert found["v@A"][0] == 2.25

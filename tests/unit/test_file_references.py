@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flowtime.cli import main
@@ -12,6 +14,7 @@ from flowtime.orchestration.file_references import load_with_files
 from replayfakes import publish
 
 FIXTURES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "fixtures"
+OWN = Path(__file__).resolve().parents[1] / "fixtures"
 OURS = """\
 schemaVersion: 1
 grid: {bins: 3, binSize: 5, binUnit: minutes}
@@ -136,3 +139,30 @@ def test_fixtures_load_as_telemetry_runs(tmp_path: Path, name: str, nodes: int, 
     assert (len(run.metadata.telemetry_sources), run.run.mode) == (series, "telemetry")
     assert len({entry.node_id for entry in run.index.series if entry.node_id}) == nodes
     run.verify()
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """The fixture that holds only files, with the model of our own that names them."""
+    bare = FIXTURES / "time-travel" / "http-demo"
+    if not bare.is_dir():
+        pytest.skip("the shared fixtures are not here")
+    shutil.copytree(bare, tmp_path / "http-demo")
+    shutil.copy(OWN / "http-demo" / "model.yaml", tmp_path / "http-demo")
+    return tmp_path / "http-demo"
+
+
+def test_a_folder_without_a_model_loads_by_one_that_names_its_files(bare: Path, tmp_path: Path) -> None:
+    run = publish(tmp_path, load_with_files(bare / "model.yaml"), "one")
+    assert run.run.mode == "telemetry"
+    assert run.metadata.telemetry_sources == tuple(sorted(path.name for path in bare.glob("*.csv")))
+    assert len({entry.node_id for entry in run.index.series if entry.node_id}) == 2
+    run.verify()
+
+
+def test_the_numbers_of_such_a_folder_are_those_of_its_files(bare: Path, tmp_path: Path) -> None:
+    run = publish(tmp_path, load_with_files(bare / "model.yaml"), "one")
+    files = {name: bare / path.removeprefix("file:") for name, path in run.metadata.node_sources.items()}
+    held = {name: run.series(name).tolist() for name in files}
+    assert len(held) == 8
+    assert held == {name: np.loadtxt(path, delimiter=",", skiprows=1)[:, 1].tolist() for name, path in files.items()}

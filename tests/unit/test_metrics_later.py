@@ -98,6 +98,15 @@ def test_metrics_are_not_computed_twice(model: CompiledModel) -> None:
     assert result["q_queue"].base is depth.base
 
 
+def test_metrics_that_are_wanted_from_the_start_move_nothing(model: CompiledModel) -> None:
+    later = model.evaluate()
+    expected = metrics_of(later)
+    result = compiled(4, NODES, FLOW).evaluate(with_metrics=True)
+    depth = result["q_queue"]
+    assert (as_bytes(result), metrics_of(result)) == (as_bytes(later), expected)
+    assert result["q_queue"].base is depth.base
+
+
 def test_chosen_outputs_have_their_metrics_in_the_plan() -> None:
     chosen = compiled(4, NODES, FLOW, outputs=["Q.utilization", "load"])
     series = compiled(4, NODES, FLOW, outputs=["load"])

@@ -105,6 +105,16 @@ def test_an_id_that_looks_alike_is_offered(tmp_path: Path) -> None:
         find_run(tmp_path, "run_20250102")
 
 
+def test_a_folder_that_is_no_run_is_neither_found_nor_offered(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    with pytest.raises(RunNotFoundError, match=r"'thesis' is there, and is no run: it holds no run\.json"):
+        find_run(tmp_path, "thesis")
+    with pytest.raises(RunNotFoundError) as caught:
+        find_run(tmp_path, "thesus")
+    assert caught.value.hint is not None
+    assert "`flowtime runs list` shows" in caught.value.hint
+
+
 @pytest.mark.parametrize("module", ["flowtime.settings", "flowtime.storage", "flowtime.runs"])
 def test_a_listing_loads_no_heavy_library(module: str) -> None:
     script = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowtime.bundle import select_series
+from flowtime.bundle import given_series, select_series
+from flowtime.bundle.documents import RngEntry
 from runfakes import MODEL_TEXT, NAMES, a_model
 
 PLAIN = """\
@@ -21,6 +22,33 @@ def names(outputs: str = "", text: str = MODEL_TEXT) -> tuple[str, ...]:
 def paths(*ids: str, outputs: str = "") -> list[str]:
     nodes = ", ".join(f"{{id: {name}, kind: const, values: 1}}" for name in ids)
     return [series.csv_path for series in select_series(a_model(PLAIN % nodes + outputs))]
+
+
+DRAWN = """\
+schemaVersion: 1
+grid: {bins: 1, binSize: 1, binUnit: hours}
+nodes:
+  - {id: steady, kind: const, values: 1}
+  - {id: drawn, kind: pmf, pmf: {values: [1, 2], probabilities: [0.5, 0.5]}}
+  - {id: chosen, kind: const, values: 1}
+outputs: [{series: chosen}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("sampled", "bindings", "expected"),
+    [
+        pytest.param(True, (), ("drawn", "chosen"), id="what was drawn"),
+        pytest.param(False, (), ("chosen",), id="nothing, where nothing is drawn"),
+        pytest.param(False, ("steady", "parameter"), ("steady", "chosen"), id="what telemetry gave"),
+    ],
+)
+def test_what_was_given_to_a_run_is_written(
+    sampled: bool, bindings: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    model = a_model(DRAWN)
+    given = given_series(model.spec, RngEntry(kind="pcg32", seed=1, sampled=sampled), bindings)
+    assert tuple(series.name for series in select_series(model, given=given)) == expected
 
 
 # demand and limit are bound by Desk, and desk_* are implied by it: they are written whatever is chosen.

@@ -248,6 +248,36 @@ def test_a_run_without_its_matrix_is_corrupt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(b"nodes: [", "is no longer the model of the run: ", id="no YAML"),
+        pytest.param(b"\xff", "is no longer the model of the run: it is no UTF-8", id="no text"),
+        pytest.param(SHOP.replace("bins: 6", "bins: 7").encode(), "is no longer the model", id="another model"),
+        pytest.param(SHOP.replace("binSize: 5", "binSize: 6").encode(), "its grid is not that of run", id="other bins"),
+    ],
+)
+def test_a_run_whose_model_was_changed_is_corrupt(tmp_path: Path, text: bytes, told: str) -> None:
+    run = written(tmp_path, SHOP)
+    (run.bundle.path / "model" / "model.yaml").write_bytes(text)
+    with pytest.raises(RunCorruptError, match=told) as caught:
+        open_run_state(run.bundle.path)
+    assert caught.value.code == "run.corrupt"
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        pytest.param({"nodes": ["pack"]}, "did you mean Pack?", id="a node that looks alike"),
+        pytest.param({"classes": ["premium"]}, "it has A, B", id="another class"),
+    ],
+)
+def test_what_there_is_is_told(tmp_path: Path, names: dict[str, list[str]], hint: str) -> None:
+    with pytest.raises(StateError) as caught:
+        read_state(written(tmp_path, SHOP), 0, **names)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         pytest.param(0.0000005, 0.000001, id="half up"),

@@ -305,3 +305,49 @@ def test_an_array_parameter_takes_a_file(tmp_path: Path) -> None:
     replay = replay_template(published, capture, bindings={"pattern": "Desk_arrivals", "demand": "Desk_served"})
     assert replay.source.origin.parameters["pattern"] == (10.0, 11.0, 12.0, 13.0)
     assert publish(tmp_path, replay, "two").series("all").tolist() == [12.0, 13.0, 14.0, 15.0]
+
+
+# --- what the capture says of itself ------------------------------------------------------------------------------
+
+TOLD = """\
+schemaVersion: 1
+injections:
+  - {kind: drop, nodes: [Desk], metrics: [arrivals], windows: [{firstBin: 1, lastBin: 2}]}
+  - {kind: nan, nodes: [out], metrics: [flowVolume], windows: [{firstBin: 3}]}
+"""
+
+
+def test_warnings_of_the_capture_are_those_of_its_replay_once(tmp_path: Path) -> None:
+    model = parse_model(FLOW)
+    capture = captured(tmp_path, publish(tmp_path, model, "one"), TOLD)
+    run = publish(tmp_path, replay_model(model, capture), "two")
+    told = [note for note in run.run.warnings if note.message.startswith("in the capture")]
+    assert [(note.code, note.message, note.severity, note.node_id, note.bins, note.bin_count) for note in told] == [
+        ("data_gap", "in the capture, arrivals: 2 bins without a value", "warning", "Desk", ((1, 2),), 2),
+        ("nan_detected", "in the capture, flowVolume: edge out: 1 bin with NaN", "warning", None, ((3, 3),), 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bins", "size", "expected"),
+    [
+        pytest.param(2, 10, [(((0, 1),), 2)], id="longer bins"),
+        pytest.param(2, 5, [(((1, 1),), 1)], id="a part of the window"),
+        pytest.param(1, 5, [], id="not the part that it is about"),
+    ],
+)
+def test_warnings_of_the_capture_come_to_the_grid_of_the_run(
+    tmp_path: Path, bins: int, size: int, expected: list[Any]
+) -> None:
+    capture = captured(tmp_path, publish(tmp_path, parse_model(FLOW), "one"), GAPS)
+    text = FLOW.replace("bins: 4, binSize: 5", f"bins: {bins}, binSize: {size}")
+    model = parse_model(text.replace("[1.0, 5.0, 0.1, 0.0]", str([1.0] * bins)))
+    notes = replay_model(model, capture, resample="sum").source.notes
+    assert [(note.bins, note.bin_count) for note in notes if note.code == "data_gap"] == expected
+
+
+def test_a_warning_of_a_node_that_the_model_has_not_names_it(tmp_path: Path) -> None:
+    capture = captured(tmp_path, publish(tmp_path, parse_model(FLOW), "one"), GAPS)
+    notes = replay_model(parse_model(ELSEWHERE), capture).source.notes
+    found = [(note.node_id, note.message) for note in notes if note.code == "data_gap"]
+    assert found == [(None, "in the capture, Desk.arrivals: 2 bins without a value")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -21,13 +22,16 @@ __all__ = [
     "kernel_folder",
     "log_option",
     "model_argument",
+    "now",
     "observer_from",
+    "pairs_of",
     "parameter_options",
     "random_options",
     "read_model",
     "render_template",
     "run_argument",
     "settings_from",
+    "stacked",
     "template_folders",
 ]
 
@@ -83,7 +87,7 @@ def parameter_options(command: Command) -> Command:
         "parameters",
         metavar="NAME=VALUE",
         multiple=True,
-        callback=_pairs,
+        callback=pairs_of("NAME=VALUE"),
         help="A template parameter, repeatable; VALUE is a number, a text, true or false, or [1, 2, 3].",
     )
     return pair_option(file_option(command))
@@ -127,14 +131,13 @@ def kernel_folder(settings: Settings | None = None) -> Path | None:
 
 def observer_from(settings: Settings) -> Observer:
     """Return where the events of this process go, by the setting ``log``; its figures are kept by nobody."""
-    from datetime import UTC, datetime
     from time import perf_counter
 
     from flowtime.events import JsonLog, Observer, SilentMeter, silent_observer
 
     if settings.log == "off":
         return silent_observer()
-    return Observer(JsonLog(_to_stderr, lambda: datetime.now(UTC)), SilentMeter(), perf_counter)
+    return Observer(JsonLog(_to_stderr, now), SilentMeter(), perf_counter)
 
 
 def read_model(source: str) -> Model:
@@ -161,18 +164,40 @@ def template_folders(settings: Settings) -> tuple[Path, ...]:
     return (Path(settings.templates_dir),) if settings.templates_dir else ()
 
 
+def stacked(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """Add options, which help shows in their order."""
+    # From the last to the first, as decorators are applied.
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def now() -> datetime:
+    """Return the time in UTC: the clock that commands hand on."""
+    return datetime.now(UTC)
+
+
+def pairs_of(
+    form: str, *, verb: str = "given", may_be_empty: bool = True
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
+    """Return a callback that splits words of a form such as ``NAME=VALUE`` into a mapping.
+
+    A word of another form, or a name that is ``verb`` twice, is a usage error.
+    """
+
+    def split(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+        pairs: dict[str, str] = {}
+        for word in words:
+            name, equals, value = word.partition("=")
+            if not (name and equals and (value or may_be_empty)):
+                raise click.BadParameter(f"{word!r} is not {form}.")
+            if name in pairs:
+                raise click.BadParameter(f"{name!r} is {verb} twice.")
+            pairs[name] = value
+        return pairs
+
+    return split
+
+
 def _to_stderr(line: str) -> None:
     click.echo(line, err=True, nl=False)
-
-
-def _pairs(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
-    """Split ``NAME=VALUE`` words; a name given twice or an absent ``=`` is a usage error."""
-    pairs: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{word!r} is not NAME=VALUE.")
-        if name in pairs:
-            raise click.BadParameter(f"{name!r} is given twice.")
-        pairs[name] = value
-    return pairs

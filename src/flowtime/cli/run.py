@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 
 from flowtime.cli.options import (
     json_option,
     log_option,
+    now,
     parameter_options,
     random_options,
     read_model,
     render_template,
     settings_from,
+    stacked,
 )
 from flowtime.cli.replay import (
     ReplayWords,
@@ -38,47 +40,94 @@ if TYPE_CHECKING:
 
 __all__ = ["carry_out", "run"]
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 
 class _Inputs(NamedTuple):
-    """What the command line names to run."""
+    """What the command line names to run, and where the numbers come from."""
 
     model: str | None
     template_id: str | None
+    mode: str
     parameters: tuple[Mapping[str, str], Path | None]
 
 
+class _Outputs(NamedTuple):
+    """What the command line says of what is written and told: the folder of the runs, and how much."""
+
+    dry_run: bool
+    root: str | None
+    no_csv: bool
+    log_json: bool
+
+    def settings(self) -> Settings:
+        """Return the settings of this process."""
+        csv, log = ("never" if self.no_csv else None), ("json" if self.log_json else None)
+        return settings_from(runs_dir=self.root, series_csv=csv, log=log)
+
+
+def _input_options(command: Command) -> Command:
+    """Add MODEL, ``--template-id``, ``--mode`` and parameters; the command receives ``inputs``, ``_Inputs``."""
+
+    @wraps(command)
+    def with_inputs(
+        *,
+        model: str | None,
+        template_id: str | None,
+        mode: str,
+        parameters: Mapping[str, str],
+        parameter_file: Path | None,
+        **others: Any,
+    ) -> Any:
+        return command(inputs=_Inputs(model, template_id, mode, (parameters, parameter_file)), **others)
+
+    options = (
+        click.argument("model", metavar="[MODEL]", required=False, type=click.Path(dir_okay=False, allow_dash=True)),
+        click.option("--template-id", metavar="ID", help="Run a template instead of a MODEL file."),
+        click.option(
+            "--mode",
+            type=click.Choice(["simulation", "telemetry"]),
+            default="simulation",
+            show_default=True,
+            help="Where the inputs come from: the model, or a capture (--capture-dir).",
+        ),
+        parameter_options,
+    )
+    return stacked(cast("Command", with_inputs), options)
+
+
+def _output_options(command: Command) -> Command:
+    """Add ``--dry-run``, ``--out``, ``--no-csv`` and ``--log-json``; the command receives ``outputs``, ``_Outputs``."""
+
+    @wraps(command)
+    def with_outputs(*, dry_run: bool, out: str | None, no_csv: bool, log_json: bool, **others: Any) -> Any:
+        return command(outputs=_Outputs(dry_run, out, no_csv, log_json), **others)
+
+    out_option = click.option(
+        "--out", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]"
+    )
+    options = (
+        click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing."),
+        out_option,
+        click.option("--no-csv", is_flag=True, help="Write no CSV per series; series.npy holds them all."),
+        log_option,
+    )
+    return stacked(cast("Command", with_outputs), options)
+
+
 @click.command()
-@click.argument("model", metavar="[MODEL]", required=False, type=click.Path(dir_okay=False, allow_dash=True))
-@click.option("--template-id", metavar="ID", help="Run a template instead of a MODEL file.")
-@click.option(
-    "--mode",
-    type=click.Choice(["simulation", "telemetry"]),
-    default="simulation",
-    show_default=True,
-    help="Where the inputs come from: the model, or a capture (--capture-dir).",
-)
-@parameter_options
+@_input_options
 @replay_options
 @random_options
 @naming_options
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@click.option("--out", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]")
-@click.option("--no-csv", is_flag=True, help="Write no CSV per series; series.npy holds them all.")
-@log_option
+@_output_options
 @json_option
 def run(
-    model: str | None,
-    template_id: str | None,
-    mode: str,
-    parameters: Mapping[str, str],
-    parameter_file: Path | None,
+    inputs: _Inputs,
     replay: ReplayWords,
     random: tuple[bool, int | None],
     name: RunName,
-    dry_run: bool,
-    out: str | None,
-    no_csv: bool,
-    log_json: bool,
+    outputs: _Outputs,
     as_json: bool,
 ) -> None:
     """Run a model or a template, and write its folder.
@@ -94,9 +143,8 @@ def run(
     from flowtime.orchestration import RunRequest
 
     sample, seed = random
-    settings = settings_from(runs_dir=out, series_csv="never" if no_csv else None, log="json" if log_json else None)
-    inputs = _Inputs(model, template_id, (parameters, parameter_file))
-    is_telemetry = _is_telemetry(mode, replay, sample)
+    settings = outputs.settings()
+    is_telemetry = _is_telemetry(inputs.mode, replay, sample)
     prepared = _replay(inputs, replay, settings) if is_telemetry and replay.are_given else None
     if prepared is not None:
         source: Model | Rendered | PreparedSource = prepared.source
@@ -109,7 +157,7 @@ def run(
         run_id=name.run_id,
         deterministic=is_telemetry if name.by_inputs is None else name.by_inputs,
         overwrite=name.overwrite,
-        dry_run=dry_run,
+        dry_run=outputs.dry_run,
     )
     envelope = carry_out(request, settings, as_json=as_json)
     if sample:
@@ -135,7 +183,7 @@ def carry_out(request: RunRequest, settings: Settings, *, as_json: bool) -> RunE
             request,
             root=root,
             settings=settings,
-            clock=_now,
+            clock=now,
             entropy=token_bytes,
             compiler=compiler,
             progress=moved,
@@ -201,7 +249,3 @@ def _note_that_nothing_is_random(source: Model | Rendered | PreparedSource) -> N
     model = source if isinstance(source, Model) else source.model
     if not random_inputs(model.spec):
         click.echo("note: nothing was drawn: the model holds no distribution and no Poisson arrivals", err=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -115,14 +115,19 @@ class CompiledModel:
         """The plan without overrides."""
         return self.plan_for(())
 
-    def evaluate(self, overrides: Overrides | None = None, *, block_bins: int | None = None) -> Result:
+    def evaluate(
+        self, overrides: Overrides | None = None, *, block_bins: int | None = None, with_metrics: bool = False
+    ) -> Result:
         """Compute every kept series over the whole grid.
 
         ``overrides`` maps inputs to a number for all bins, a ``Scale`` or a series (bins,).  ``block_bins``
         sets how many bins are computed at a time; it changes no number of the result, to the last bit (which
-        of its bit patterns a NaN has may differ; writers make them one).  Raises ParameterError for
-        overrides that do not fit.
+        of its bit patterns a NaN has may differ; writers make them one).  ``with_metrics`` is for whoever will
+        ask for metrics or warnings: there is room for them from the start, so that nothing is computed twice.
+        Raises ParameterError for overrides that do not fit.
         """
+        if with_metrics:
+            self._has_metrics = True
         resolved = resolve_overrides(self.flow, overrides)
         plan = self.plan_for(resolved, block_bins)
         return self._run(plan, Buffer.fresh(plan), resolved)

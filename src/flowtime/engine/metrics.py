@@ -19,12 +19,10 @@ from flowtime.engine.ir import ColumnKind
 from flowtime.engine.retry_kernel import retry_taps
 from flowtime.engine.stations import Station
 from flowtime.model.naming import is_sink
-from flowtime.model.spec import Grid, ModelSpec
+from flowtime.model.spec import UNIT_SECONDS, Grid, ModelSpec
 from flowtime_kernels import opcodes as op
 
 __all__ = ["METRIC_UNITS", "bin_milliseconds", "effective_capacity", "lower_metrics"]
-
-_MINUTES_PER_UNIT = {"minutes": 1, "hours": 60, "days": 1440, "weeks": 10080}
 
 METRIC_UNITS: Mapping[str, str] = {
     "utilization": "ratio",
@@ -44,9 +42,7 @@ METRIC_UNITS: Mapping[str, str] = {
 
 def bin_milliseconds(grid: Grid) -> float:
     """The length of one bin in ms."""
-    if grid.bin_unit == "seconds":
-        return grid.bin_size * 1000.0
-    return grid.bin_size * _MINUTES_PER_UNIT[grid.bin_unit] * 60_000.0
+    return grid.bin_size * UNIT_SECONDS[grid.bin_unit] * 1000.0
 
 
 def effective_capacity(builder: FlowBuilder, station: Station, columns: Mapping[str, int]) -> int | None:

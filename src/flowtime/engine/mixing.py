@@ -21,7 +21,8 @@ __all__ = ["StationWork", "mix_queue", "mix_station"]
 class StationWork:
     """The columns of one node, or of a declared queue: what came in and what became of it.
 
-    ``asked`` is what an author says is served, where that is not computed.
+    ``asked`` is what an author says is served, where that is not computed; it has parts where it has classes of
+    its own, and none where it leaves as the work present is mixed.
     """
 
     station: Station | None
@@ -52,18 +53,17 @@ def mix_station(context: LoweringContext, work: StationWork, heirs: Mapping[str,
     else:
         served = station.bound("served") or ""
         if work.present is None:
-            mixed.released(inherits=served in heirs)
-        mixed.authored(station, inherits=served in heirs, names_it=heirs.get(served) == station.index)
+            mixed.released()
+        mixed.authored(station, names_it=heirs.get(served) == station.index)
     errors = station.bound("errors")
     if errors is not None and heirs.get(errors) == station.index:
         mixed.fill(errors, context.columns[errors])
 
 
-def mix_queue(context: LoweringContext, work: StationWork, name: str, *, inherits: bool) -> None:
-    """Fill the parts of a declared queue; ``inherits`` where what leaves it is mixed as what is there."""
+def mix_queue(context: LoweringContext, work: StationWork, name: str) -> None:
+    """Fill the parts of a declared queue."""
     if work.inflow.parts is not None:
-        mixed = _Mixed(context, work, name)
-        mixed.released(inherits=inherits)
+        _Mixed(context, work, name).released()
 
 
 class _Mixed:
@@ -98,12 +98,12 @@ class _Mixed:
             if amount is not None:
                 self.fill(name, amount.total)
 
-    def released(self, *, inherits: bool) -> None:
+    def released(self) -> None:
         """Find what each class has of the work present at a node whose served is given."""
         work = self._work
         if work.depth is None:
             self._pass()
-        elif inherits or work.asked is None or work.asked.parts is None:
+        elif work.asked is None or work.asked.parts is None:
             total = self._present_total(work.depth)
             keep = self._builder.emit(op.DIV, work.depth, total, owner=self._owner)
             work.present = (self._mix(self._inflow, keep, self._initial()), total)
@@ -111,16 +111,16 @@ class _Mixed:
         else:
             self._balanced(work, work.depth, work.asked.parts)
 
-    def authored(self, station: Station, *, inherits: bool, names_it: bool) -> None:
+    def authored(self, station: Station, *, names_it: bool) -> None:
         """Fill the parts of a node whose served is given.
 
-        ``inherits``: served has no classes but those of the work at nodes; ``names_it``: of this one first of all,
-        so that its parts here are those that its name stands for.
+        ``names_it``: served has its classes from the work at this node first of all, so that its parts here are
+        those that its name stands for.
         """
         work, made = self._work, station.made
         asked = work.asked or work.served
         held = made.gated_outflow or (station.bound("served") if work.served.total != asked.total else None)
-        if inherits or asked.parts is None:
+        if asked.parts is None:
             if held != station.bound("served") or names_it:
                 self.fill(held, work.served.total)
             if names_it and station.bound("served") != held:

@@ -15,7 +15,7 @@ from flowtime.engine.expressions import whole_row
 from flowtime.engine.metrics import effective_capacity
 from flowtime.engine.mixing import StationWork, mix_queue, mix_station
 from flowtime.engine.stations import Station
-from flowtime.model.naming import has_buffer, is_limited, is_sink, resolve_reference, sends_overflow
+from flowtime.model.naming import ALL_CLASSES, has_buffer, is_limited, is_sink, resolve_reference, sends_overflow
 from flowtime.model.spec import DispatchSchedule, QueueNode
 from flowtime_kernels import opcodes as op
 
@@ -116,7 +116,8 @@ class StationFlows:
     def _own(self, amount: Amount | None, reference: str | None) -> Amount | None:
         """An amount without the parts that another node's work gives it: here it is mixed as the work is here."""
         found = None if reference is None else resolve_reference(reference, self._context.names)
-        is_mixed = found is not None and found.class_id is None and found.id in self._heirs
+        is_whole = found is not None and (found.class_id is None or found.class_id in ALL_CLASSES)
+        is_mixed = found is not None and is_whole and found.id in self._heirs
         return Amount(amount.total) if amount is not None and is_mixed else amount
 
     def _asked_for(self, station: Station) -> Amount | None:
@@ -321,7 +322,7 @@ class StationFlows:
         work = StationWork(owner, inflow, Amount(real), loss, asked=outflow)
         work.depth = context.columns[name]
         self._queue(work, owner, context.initial.get(name, 0.0))
-        mix_queue(context, work, name, inherits=outflow.parts is None)
+        mix_queue(context, work, name)
         if owner is not None:
             works[owner.index].overflow, works[owner.index].present = work.overflow, work.present
 

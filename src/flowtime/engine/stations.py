@@ -68,7 +68,8 @@ class Station:
     parallelism: float | None
     # Whether what queueDepth names is a stock that the plan computes.
     depth_is_computed: bool
-    _asked: str | None
+    # The series that the author bound as served, which a gate or constraint may hold back.
+    asked: str | None
 
     @property
     def id(self) -> str:
@@ -89,11 +90,6 @@ class Station:
         if parts.class_id is not None and "@" in self.series.get(role, ""):
             return None
         return self.asked if role == "served" else self.series.get(role)
-
-    @property
-    def asked(self) -> str | None:
-        """The series that the author bound as served, which a gate or constraint may hold back."""
-        return self._asked
 
     @property
     def has_queue(self) -> bool:

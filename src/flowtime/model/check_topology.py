@@ -106,17 +106,22 @@ def _has_computed_queue(report: Report, node: TopologyNode, own: NodeSeries) -> 
 def _check_retries(report: Report, node: TopologyNode, own: NodeSeries, path: str) -> None:
     """What an author leaves to the engine needs what it is computed from; else the name is a slip."""
     semantics = node.semantics
+    failed = (semantics.failures or semantics.errors, "failures or errors")
     computed = {
-        "retryEcho": (own.retry_echo, semantics.failures or semantics.errors, "failures or errors"),
-        "attempts": (own.attempts, semantics.failures or semantics.errors, "failures or errors"),
-        "exhaustedFailures": (own.exhausted_failures, semantics.failures or semantics.errors, "failures or errors"),
+        "retryEcho": (own.retry_echo, *failed),
+        "attempts": (own.attempts, *failed),
+        "exhaustedFailures": (own.exhausted_failures, *failed),
         "retryBudgetRemaining": (own.retry_budget_remaining, semantics.retry_budget, "retryBudget"),
     }
     for field, (name, source, needed) in computed.items():
         if name is not None and source is None:
             hint = report.like(name, report.names.declared) or f"declare it, or bind {needed} to have it computed"
             report.unknown_series(name, f"{path}.semantics.{field}", hint=hint)
-    if any(name for name, _, _ in computed.values()) and (semantics.max_attempts or 0) > MOST_ATTEMPTS:
+    _check_retry_numbers(report, semantics, path, is_computed=any(name for name, _, _ in computed.values()))
+
+
+def _check_retry_numbers(report: Report, semantics: Semantics, path: str, *, is_computed: bool) -> None:
+    if is_computed and (semantics.max_attempts or 0) > MOST_ATTEMPTS:
         message = f"maxAttempts is {semantics.max_attempts}; attempts are followed up to {MOST_ATTEMPTS}"
         report.add("out_of_range", message, f"{path}.semantics.maxAttempts")
     if isinstance(semantics.retry_budget, float | int) and not 0.0 <= semantics.retry_budget < math.inf:

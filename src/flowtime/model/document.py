@@ -23,7 +23,7 @@ from flowtime.model.spec import ConstNode, ModelSpec, SeriesFile
 from flowtime.model.tree import TreeNode
 from flowtime.model.yaml_reader import Limits, read_yaml
 
-__all__ = ["Model", "canonical_bytes", "dump_model", "load_model", "model_from_tree", "parse_model"]
+__all__ = ["Model", "canonical_bytes", "dump_model", "load_model", "model_from_tree", "parse_model", "read_model_file"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +53,23 @@ def load_model(source: str | os.PathLike[str], *, limits: Limits = Limits()) -> 
     Raises ModelError with all faults of the file: ``model.not_found``, ``model.unreadable``, ``model.*`` and
     ``expression.*``.
     """
-    path = Path(source)
+    text = read_model_file(source, limits)
+    return parse_model(text, file=os.fspath(source), folder=Path(source).parent, limits=limits)
+
+
+def read_model_file(source: str | os.PathLike[str], limits: Limits) -> bytes:
+    """Return what a file holds, or as much of it as shows that it is longer than the limit.
+
+    Raises ModelError ``model.not_found`` or ``model.unreadable``.
+    """
     name = os.fspath(source)
     try:
-        with path.open("rb") as stream:
-            text = stream.read(limits.bytes + 1)
+        with Path(source).open("rb") as stream:
+            return stream.read(limits.bytes + 1)
     except FileNotFoundError:
         raise ModelError([Fault("model.not_found", "there is no such file", name)]) from None
     except OSError as error:
         raise ModelError([Fault("model.unreadable", f"the file can not be read: {error.strerror}", name)]) from error
-    return parse_model(text, file=name, folder=path.parent, limits=limits)
 
 
 def parse_model(

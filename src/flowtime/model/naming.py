@@ -18,6 +18,7 @@ from flowtime.model.spec import ModelSpec, RouterNode, Topology, TopologyNode
 __all__ = [
     "ALL_CLASSES",
     "BUFFER_KINDS",
+    "DEFAULT_CLASS",
     "NO_OVERFLOW_TARGET",
     "Clash",
     "ConstraintSeries",
@@ -41,8 +42,10 @@ __all__ = [
 ]
 
 BUFFER_KINDS = frozenset({"serviceWithBuffer", "queue", "dlq"})
+# The class id of totals, in runs and captures: all classes together.
+DEFAULT_CLASS: Final = "DEFAULT"
 # What stands for all classes together where a class is asked for.
-ALL_CLASSES: Final = frozenset({"*", "DEFAULT"})
+ALL_CLASSES: Final = frozenset({"*", DEFAULT_CLASS})
 # Where overflow goes when it goes nowhere.
 NO_OVERFLOW_TARGET: Final = "loss"
 

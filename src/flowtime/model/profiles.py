@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowtime.model.dates import utc_moment
-from flowtime.model.spec import FloatArray, Grid, ProfileSpec
+from flowtime.model.spec import UNIT_SECONDS, FloatArray, Grid, ProfileSpec
 
 __all__ = ["BUILTIN_PROFILES", "DAYS_OF_WEEK", "HOURS_OF_CLOCKS", "profile_weights"]
 
@@ -29,9 +29,6 @@ HOURS_OF_CLOCKS: Final = (_HOURS_OF_DAY, _HOURS_OF_WEEK)
 _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
 _WEEK = _HOURS_OF_WEEK * _HOUR
-_UNITS: Mapping[str, int] = MappingProxyType(
-    {"seconds": _SECOND, "minutes": 60 * _SECOND, "hours": _HOUR, "days": 24 * _HOUR, "weeks": _WEEK}
-)
 _SOME_MONDAY = datetime(2024, 1, 1)
 
 # Hourly values from midnight on, as the published tables have them; only their proportions matter.
@@ -79,7 +76,7 @@ def _scaled(values: FloatArray) -> FloatArray:
 
 def _averages(rates: FloatArray, grid: Grid) -> FloatArray:
     """Mean of the hourly ``rates`` (24 or 168, repeating) over each bin of the grid (bins,)."""
-    size = grid.bin_size * _UNITS[grid.bin_unit]
+    size = grid.bin_size * UNIT_SECONDS[grid.bin_unit] * _SECOND
     period = rates.size * _HOUR
     # Bins come back to the same place on the clock: no more than one round of them has to be computed.
     round_bins = min(grid.bins, period // math.gcd(size, period))

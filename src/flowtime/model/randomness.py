@@ -7,7 +7,7 @@ from typing import Final
 from flowtime.errors import ParameterError
 from flowtime.model.spec import ModelSpec, PmfNode
 
-__all__ = ["MAX_SEED", "arrival_stream", "checked_seed", "random_inputs", "sampling_seed"]
+__all__ = ["MAX_SEED", "arrival_stream", "checked_seed", "drawn_series", "random_inputs", "sampling_seed"]
 
 MAX_SEED: Final = 2_147_483_647
 
@@ -24,6 +24,13 @@ def random_inputs(spec: ModelSpec) -> tuple[str, ...]:
         arrival_stream(spec, entry.node_id, entry.class_id) for entry in arrivals if entry.pattern.kind == "poisson"
     ]
     return tuple(dict.fromkeys(names))
+
+
+def drawn_series(spec: ModelSpec) -> frozenset[str]:
+    """Return the names of the series that a run draws when it samples: pmf nodes, and what Poisson arrivals fill."""
+    arrivals = spec.traffic.arrivals if spec.traffic else ()
+    drawn = [node.id for node in spec.nodes if isinstance(node, PmfNode)]
+    return frozenset((*drawn, *(entry.node_id for entry in arrivals if entry.pattern.kind == "poisson")))
 
 
 def arrival_stream(spec: ModelSpec, node_id: str, class_id: str | None = None) -> str:

@@ -6,13 +6,16 @@ checked in ``model.check`` and ``engine``.  The JSON Schema in ``schemas/`` is m
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
 __all__ = [
+    "UNIT_SECONDS",
     "ArrivalPattern",
     "ClassSpec",
     "ConstNode",
@@ -76,6 +79,10 @@ Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Factor = Annotated[float, Meta(ge=0.0)]
 Seed = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 BinUnit = Literal["seconds", "minutes", "hours", "days", "weeks"]
+UNIT_SECONDS: Final[Mapping[BinUnit, int]] = MappingProxyType(
+    {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
+)
+"""How many seconds a unit of bins has."""
 
 
 class Grid(Wire, frozen=True, kw_only=True):
