@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
 import json
 import os
@@ -79,10 +80,7 @@ WARNING = re.compile(r"[a-z]+([_-][a-z]+)+_?")
 
 def main(arguments: list[str]) -> int:
     """Write every page anew, or say which are not up to date; return the exit status."""
-    from flowtime.engine.kernel_cache import load_kernels
-
-    # Before any command runs, since the first one would otherwise say that it compiles them.
-    load_kernels()
+    warm_kernels()
     made = {page: render(page) for page in pages()}
     stale = [page for page, text in made.items() if text != page.read_text(encoding="utf-8")]
     if arguments == ["--write"]:
@@ -180,15 +178,24 @@ def workplace(folder: str, scratch: Path) -> Path:
     return place
 
 
+@functools.cache
+def warm_kernels() -> None:
+    """Compile all kernels: what a page shows must not depend on whether this machine had done so before."""
+    from flowtime.engine.kernel_cache import load_kernels
+    from flowtime.state.windows import warm_window_kernels
+    from flowtime.telemetry.gap_kernels import warm_gap_kernels
+
+    load_kernels()
+    warm_gap_kernels()
+    warm_window_kernels()
+
+
 def run_command(command: str, folder: Path, *, width: int | None = None) -> str:
     """Return what a command prints to stdout and stderr in ``folder``: a ``flowtime`` or a ``python`` one.
 
     Runs in this process, since starting Python and loading the kernels for each would take a second.
     """
-    from flowtime.engine.kernel_cache import load_kernels
-
-    # What a page shows must not depend on whether this machine had compiled the kernels before.
-    load_kernels()
+    warm_kernels()
     program, *words = shlex.split(command)
     screen = _Screen(width)
     given = {"COLUMNS": str(width), "TERM": "xterm", "NO_COLOR": "1"} if width else {}

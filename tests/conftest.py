@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-__all__ = ["clean_environment", "pytest_addoption"]
+__all__ = ["clean_environment", "pytest_addoption", "warm_kernels"]
 
 # No deadline: a busy machine is not a defect.  Derandomized in CI, so that a red build can be repeated.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,3 +32,19 @@ def clean_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("FLOWTIME_") and name not in KEPT]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def warm_kernels(clean_environment: None) -> None:
+    """Compile every family of kernels once: a command that finds one cold says so, whatever it is tested for."""
+    from flowtime.engine.kernel_cache import FAMILIES, info
+
+    known = info()
+    if known.is_warm and set(FAMILIES) <= set(known.families):
+        return
+    from flowtime.engine.kernel_cache import warm
+    from flowtime.state.windows import warm_window_kernels
+    from flowtime.telemetry.gap_kernels import warm_gap_kernels
+
+    for compile_them in (warm, warm_gap_kernels, warm_window_kernels):
+        compile_them()
