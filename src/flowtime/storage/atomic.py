@@ -8,9 +8,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowtime.errors import StorageError
-from flowtime.settings import Durability
+
+if TYPE_CHECKING:
+    from flowtime.settings import Durability
 
 __all__ = ["disk_error", "sync_file", "sync_folder", "write_atomic", "write_chunks"]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-
-import psutil
+from typing import TYPE_CHECKING
 
 from flowtime.storage.hashing import sha256_bytes
+
+if TYPE_CHECKING:
+    import psutil
 
 __all__ = ["is_gone", "owner_mark"]
 
@@ -21,6 +23,8 @@ def owner_mark() -> str:
 
     The start counts from boot in hundredths of a second: wall clock times move when the clock is set.
     """
+    import psutil
+
     return f"{_host()}-{os.getpid()}-{_start_ticks(psutil.Process())}"
 
 
@@ -30,6 +34,8 @@ def is_gone(mark: str) -> bool:
     A process of another host (a shared disk, another container) can not be judged from here, and
     counts as there; so does a mark that can not be read.
     """
+    import psutil
+
     host, _, rest = mark.partition("-")
     pid, _, start = rest.partition("-")
     if host != _host() or not (pid.isdecimal() and start.isdecimal()):
@@ -49,4 +55,6 @@ def _host() -> str:
 
 
 def _start_ticks(process: psutil.Process) -> int:
+    import psutil
+
     return round((process.create_time() - psutil.boot_time()) * _TICKS_PER_S)

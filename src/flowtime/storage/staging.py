@@ -10,15 +10,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from flowtime.errors import StorageError
-from flowtime.settings import Durability
 from flowtime.storage.atomic import disk_error, sync_file, sync_folder, write_chunks
 from flowtime.storage.hashing import Sha256
 from flowtime.storage.locks import locked
 from flowtime.storage.names import safe_id, safe_relative
 from flowtime.storage.owner import is_gone, owner_mark
+
+if TYPE_CHECKING:
+    from flowtime.settings import Durability
 
 __all__ = ["StagedFile", "StagingFolder", "sweep"]
 
