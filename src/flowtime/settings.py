@@ -18,16 +18,41 @@ from msgspec import Meta
 
 from flowtime.errors import Fault, SettingsError
 
-__all__ = ["Durability", "LogFormat", "SeriesCsv", "SettingRow", "Settings", "load_settings", "settings_table"]
+__all__ = [
+    "ADVICE_RULES",
+    "Durability",
+    "LogFormat",
+    "SeriesCsv",
+    "SettingRow",
+    "Settings",
+    "load_settings",
+    "settings_table",
+]
 
 SETTINGS_FILE = "flowtime.toml"
 ENV_PREFIX = "FLOWTIME_"
+# What the tracker tells the programs that it runs, and what turns it off: no settings.
+NO_SETTINGS = frozenset({"FLOWTIME_RUN_DIR", "FLOWTIME_STEPS_DONE", "FLOWTIME_TRACKER"})
 
 Durability: TypeAlias = Literal["power", "process"]
 SeriesCsv: TypeAlias = Literal["auto", "always", "never"]
 LogFormat: TypeAlias = Literal["off", "json"]
 
 Folder = Annotated[str, Meta(min_length=1)]
+Percent = Annotated[int, Meta(ge=1, le=100)]
+
+# The rules of advice (tracking/advice/advice_rules.py); here, so that a wrong id is found with the other settings.
+ADVICE_RULES = (
+    "low_throughput",
+    "cpu_saturation",
+    "cpu_idle",
+    "memory_pressure",
+    "gpu_idle",
+    "disk_pressure",
+    "step_overrun",
+    "slow_sampler",
+)
+_RULE = f"({'|'.join(ADVICE_RULES)})"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,6 +78,47 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     kernel_cache_dir: Annotated[
         Folder | None, Meta(description="Folder of the compiled kernels; none is the cache folder of the user.")
     ] = None
+    output_log_mb: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Output that `flowtime track` keeps of a program, in MiB; 0 is none."),
+    ] = 16
+    advice_off: Annotated[
+        str,
+        Meta(
+            pattern=rf"^({_RULE}(,{_RULE})*)?$",
+            title="ids of rules with commas between them",
+            description="Rules of advice that are silenced.",
+        ),
+    ] = ""
+    advice_window_s: Annotated[
+        int,
+        Meta(ge=5, le=3600, description="Seconds that a condition must last; some rules take a part or a multiple."),
+    ] = 30
+    advice_throughput_drop_percent: Annotated[
+        Percent, Meta(description="low_throughput: how far below the median of earlier runs is slow.")
+    ] = 25
+    advice_cpu_saturation_percent: Annotated[
+        Percent, Meta(description="cpu_saturation: the share of the usable cores from which they count as used up.")
+    ] = 90
+    advice_cpu_idle_percent: Annotated[
+        Percent, Meta(description="cpu_idle: the share of the usable cores below which they count as idle.")
+    ] = 20
+    advice_memory_percent: Annotated[
+        Percent, Meta(description="memory_pressure: the share of the memory from which it counts as short.")
+    ] = 90
+    advice_gpu_idle_percent: Annotated[
+        Percent, Meta(description="gpu_idle: the utilization below which a GPU counts as idle.")
+    ] = 10
+    advice_disk_free_mb: Annotated[
+        int, Meta(ge=1, le=1_000_000_000, description="disk_pressure: the free MiB below which a disk counts as full.")
+    ] = 1024
+    advice_overrun_percent: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="step_overrun: how far above the upper end of what was expected is late."),
+    ] = 25
+    advice_sampler_ms: Annotated[
+        int, Meta(ge=1, le=10_000, description="slow_sampler: the processor time of a sample that is too much, in ms.")
+    ] = 10
 
 
 class SettingRow(NamedTuple):
@@ -107,7 +173,7 @@ def settings_table() -> tuple[SettingRow, ...]:
         SettingRow(
             name=field.name,
             type=_type_text(types[field.name]),
-            default="none" if field.default is None else str(field.default),
+            default="none" if field.default is None else str(field.default) or "nothing",
             variable=ENV_PREFIX + field.name.upper(),
             description=_schema(types[field.name])["description"],
         )
@@ -135,7 +201,7 @@ def _from_file(path: Path, faults: list[Fault]) -> Iterator[_Given]:
 def _from_environ(environ: Mapping[str, str]) -> Iterator[_Given]:
     for variable in sorted(environ):
         # An empty variable counts as unset: that is how shells and CI files clear one.
-        if variable.startswith(ENV_PREFIX) and environ[variable] != "":
+        if variable.startswith(ENV_PREFIX) and variable not in NO_SETTINGS and environ[variable] != "":
             name = variable.removeprefix(ENV_PREFIX).lower()
             yield _Given(name, environ[variable], variable, strict=False)
 
@@ -186,6 +252,8 @@ def _schema(kind: object) -> dict[str, str]:
 
 def _type_text(kind: object) -> str:
     schema: dict[str, object] = msgspec.json.schema(kind)
+    if isinstance(schema.get("title"), str):
+        return str(schema["title"])
     choices = schema.get("enum")
     if isinstance(choices, list):
         return "one of " + ", ".join(choices)

@@ -1,0 +1,1 @@
+"""What is found in the samples of a run, and what to do about it."""

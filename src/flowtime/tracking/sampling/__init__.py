@@ -1,0 +1,1 @@
+"""What the machine and the process tree do: samples from /proc, control groups and NVML."""
