@@ -1,0 +1,1 @@
+"""When a run will end: guesses from its past and from its live rate, and how good they were."""
