@@ -3,6 +3,7 @@
 #   make test    run the tests
 #   make lint    ruff (lint and format) and mypy --strict
 #   make bench   the benchmarks, then the guardrails
+#   make gate    the performance gate: this checkout against where it left $(BASE)
 #   make docs    write what is generated: the CLI reference, the schemas, tables and outputs in docs/
 #   make clean   remove what this file made (runs/ stays)
 
@@ -10,6 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+BASE ?= origin/main
 # Where `make demo` writes; a new run folder each time.
 RUNS ?= runs
 
@@ -26,7 +28,7 @@ READY_TEST := $(VENV)/.ready-test
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench guard docs clean
+.PHONY: help demo test lint bench guard gate docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,7 +49,10 @@ bench: $(READY_TEST)
 	$(MAKE) guard
 
 guard: $(READY_TEST)
-	$(BIN)/python -m benchmarks.guardrails
+	$(BIN)/flowtime perf guard benchmarks/perf.toml
+
+gate: $(READY_TEST)
+	$(BIN)/flowtime perf run benchmarks/perf.toml --base $(BASE)
 
 docs: $(READY)
 	$(BIN)/python -m flowtime.cli.reference --write

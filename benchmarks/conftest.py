@@ -6,6 +6,8 @@ import os
 from importlib.metadata import version
 from typing import Any
 
+from benchmarks.trackers import missing_peers
+
 __all__ = ["pytest_benchmark_update_machine_info", "pytest_report_header"]
 
 PACKAGES = ("numpy", "numba", "llvmlite", "msgspec", "orjson")
@@ -23,7 +25,7 @@ def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, An
     machine_info["load"] = _load()
 
 
-def pytest_report_header(config: Any) -> str:
-    """Say at the top on what the figures were taken."""
+def pytest_report_header(config: Any) -> list[str]:
+    """Say at the top on what the figures were taken, and which peers are left out."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"flowtime benchmarks: {packages}; load {_load()}"
+    return [f"flowtime benchmarks: {packages}; load {_load()}", *(f"left out: {why}" for why in missing_peers())]
