@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         template,
     )
     from flowtime.model import load_model, parse_model
+    from flowtime.tracking import current_run, track, track_child
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "capture",
     "compile",
+    "current_run",
     "diff",
     "evaluate",
     "evaluate_many",
@@ -43,12 +45,15 @@ __all__ = [
     "open_run",
     "parse_model",
     "template",
+    "track",
+    "track_child",
 ]
 
 _HOMES = (
     ("flowtime.errors", ("FlowtimeError",)),
     ("flowtime.engine", ("Scale",)),
     ("flowtime.model", ("load_model", "parse_model")),
+    ("flowtime.tracking", ("current_run", "track", "track_child")),
     (
         "flowtime.library",
         ("capture", "compile", "diff", "evaluate", "evaluate_many", "open_capture", "open_run", "template"),

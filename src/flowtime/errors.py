@@ -19,6 +19,7 @@
     |   +-- CaptureConflictError       telemetry.exists
     |   +-- CaptureAlteredError        telemetry.altered
     +-- StateError                     state.*       a question about a run that it can not answer
+    +-- PerfError                      perf.*        a performance suite, or a measurement that broke
     +-- MissingExtraError              extra.missing
 
 Codes are what callers match; texts may change.  ``EXIT_STATUS`` is the only table from code to
@@ -44,6 +45,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "ParameterError",
+    "PerfError",
     "RunConflictError",
     "RunCorruptError",
     "RunError",
@@ -238,6 +240,12 @@ class StateError(FlowtimeError):
     code = "state.invalid"
 
 
+class PerfError(FlowtimeError):
+    """A performance suite that is not valid, or a measurement that came to no judgement."""
+
+    code = "perf.invalid"
+
+
 class MissingExtraError(FlowtimeError):
     """A feature whose optional dependency is not installed."""
 
@@ -261,7 +269,10 @@ EXIT_STATUS: Mapping[str, int] = MappingProxyType(
         "template.not_found": 3,
         "run.not_found": 3,
         "run.series_not_found": 3,
+        "run.profile_not_found": 3,
         "run.conflict": 4,
+        "run.not_tracked": 1,
+        "run.export_exists": 4,
         "telemetry": 1,
         "gaps": 1,
         "gaps.not_found": 3,
@@ -272,9 +283,18 @@ EXIT_STATUS: Mapping[str, int] = MappingProxyType(
         "telemetry.not_a_capture": 4,
         "telemetry.altered": 6,
         "state": 1,
+        "perf": 2,
+        "perf.worker": 3,
+        "perf.result": 3,
+        "perf.case_failed": 3,
+        "perf.checkout": 3,
+        "perf.busy": 3,
         "run": 5,
         "storage": 5,
         "run.corrupt": 6,
+        # As shells do, since `flowtime track` stands where a program stood.
+        "run.command_not_executable": 126,
+        "run.command_not_found": 127,
         "flowtime": 70,
     }
 )

@@ -1,0 +1,1 @@
+"""Any program, wrapped: started, listened to, sampled, and passed through."""

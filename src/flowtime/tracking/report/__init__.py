@@ -1,0 +1,1 @@
+"""What is told of a run, going on or ended: status, watch, summary, export, comparison."""
