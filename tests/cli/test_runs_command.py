@@ -98,7 +98,7 @@ def test_filters(root: Path, capsys: pytest.CaptureFixture[str], words: list[str
         pytest.param(["--template", "web-fronted"], 1, "did you mean 'web-frontend'", id="template"),
         pytest.param(["--template", "xyz"], 1, "parameter.filter_value", id="template like no other"),
         pytest.param(["--mode", "replay"], 2, "'replay' is not one of", id="mode"),
-        pytest.param(["--status", "running"], 2, "'running' is not one of", id="status"),
+        pytest.param(["--status", "finished"], 2, "'finished' is not one of", id="status"),
         pytest.param(["--since", "monday"], 1, "the filter since must be a time", id="since"),
         pytest.param(["--input-hash", "xyz!"], 1, "4 to 64 hexadecimal digits", id="input hash"),
         pytest.param(["--page", "0"], 2, "--page", id="page"),
@@ -148,7 +148,8 @@ def test_json_satisfies_its_schema(
 
 
 def test_the_choices_are_those_of_the_library() -> None:
-    assert (runs.MODES, runs.STATUSES, runs.MAX_PAGE_SIZE) == (query.MODES, query.STATUSES, query.MAX_PAGE_SIZE)
+    assert (runs.KINDS, runs.MODES) == (query.KINDS, query.MODES)
+    assert (runs.STATUSES, runs.MAX_PAGE_SIZE) == (query.STATUSES, query.MAX_PAGE_SIZE)
 
 
 def test_a_run_is_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,12 @@ from flowtime.runs.times import parse_utc
         pytest.param(
             {"mode": "telemetry", "status": "broken"}, RunQuery(mode="telemetry", status="broken"), id="choices"
         ),
+        pytest.param(
+            {"kind": "perf", "pipeline": "p", "scenario": "s"},
+            RunQuery(kind="perf", pipeline="p", scenario="s"),
+            id="what a tracked run says",
+        ),
+        pytest.param({"tag": ["a", "b=c"]}, RunQuery(tags=("a", "b=c")), id="tags"),
         pytest.param({"warnings": "false"}, RunQuery(has_warnings=False), id="flag"),
         pytest.param(
             {"since": "2025-01-31"}, RunQuery(since=datetime(2025, 1, 31, tzinfo=UTC)), id="a date is its midnight, UTC"
@@ -43,7 +49,9 @@ def test_texts_make_a_query(values: dict[str, str | Sequence[str]], expected: Ru
     [
         pytest.param({"mode": "replay"}, "mode must be one of simulation, telemetry", id="mode"),
         pytest.param({"mode": ["simulation", "telemetry"]}, "mode must be given once", id="mode twice"),
-        pytest.param({"status": "running"}, "status must be one of completed, broken", id="status"),
+        pytest.param({"status": "finished"}, "status must be one of completed, failed", id="status"),
+        pytest.param({"kind": "run"}, "kind must be one of flow, pipeline, perf", id="kind"),
+        pytest.param({"tag": "=x"}, "tag must be a key, or key=value", id="tag without a key"),
         pytest.param({"warnings": "yes"}, "warnings must be one of true, false", id="flag"),
         pytest.param({"since": "yesterday"}, "since must be a time", id="since"),
         pytest.param({"before": "2025-02-30"}, "before must be a time", id="before"),
@@ -63,7 +71,7 @@ def test_a_value_that_no_run_can_have_is_an_error(values: dict[str, str | Sequen
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("templat", "did you mean 'template'"), ("limit", "filters are template, mode")]
+    ("name", "hint"), [("templat", "did you mean 'template'"), ("limit", "filters are template, kind, mode")]
 )
 def test_a_filter_that_does_not_exist_is_an_error(name: str, hint: str) -> None:
     with pytest.raises(ParameterError) as caught:

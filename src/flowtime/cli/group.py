@@ -23,6 +23,9 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "graph": "flowtime.cli.state",
         "metrics": "flowtime.cli.state",
         "telemetry": "flowtime.cli.telemetry",
+        "track": "flowtime.cli.track",
+        "tensorboard": "flowtime.cli.tensorboard",
+        "perf": "flowtime.cli.perf",
         "kernels": "flowtime.cli.kernels",
     }
 )

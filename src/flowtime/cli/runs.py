@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from flowtime.cli.options import json_option, now, settings_from, template_folders
+from flowtime.cli.runs_keep import pin, prune, unpin
 from flowtime.cli.runs_options import markdown_option, root_option
+from flowtime.cli.runs_profile import profile
+from flowtime.cli.runs_report import (
+    export,
+    is_tracked_run,
+    print_tracked,
+    print_tracked_comparison,
+    resume,
+    summary,
+)
 from flowtime.cli.runs_restore import restore
+from flowtime.cli.runs_status import status, watch
 
 if TYPE_CHECKING:
     from flowtime.runs.registry import Registry
@@ -19,8 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["runs"]
 
+KINDS = ("flow", "pipeline", "perf")
 MODES = ("simulation", "telemetry")
-STATUSES = ("completed", "broken")
+STATUSES = (
+    *("completed", "failed", "cancelled", "preempted", "timeout", "killed", "lost"),
+    *("running", "pending", "broken"),
+)
 MAX_PAGE_SIZE = 200
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,19 +53,26 @@ def _run_words(*names: str) -> Callable[[Command], Command]:
 
 @click.group()
 def runs() -> None:
-    """List, show, delete, restore and compare runs.
+    """List, show, follow, keep, delete, restore and compare runs.
 
     RUN is the id of a run in the folder of the runs, or the path of its folder.
     """
 
 
-runs.add_command(restore)
+for command in (status, watch, summary, export, resume, pin, unpin, prune, restore, profile):
+    runs.add_command(command)
 
 
 @runs.command("list")
+@click.option("--kind", type=click.Choice(KINDS), help="Runs of a model, of a tracked pipeline, or perf tests.")
 @click.option("--template", metavar="ID", multiple=True, help="Runs of this template; repeatable, any of them.")
 @click.option("--mode", type=click.Choice(MODES), help="Runs of this mode.")
-@click.option("--status", type=click.Choice(STATUSES), help="Runs that are sound, or those that can not be read.")
+@click.option("--status", type=click.Choice(STATUSES), help="Runs that ended like that, go on, or can not be read.")
+@click.option("--pipeline", metavar="NAME", help="Runs of this pipeline.")
+@click.option("--scenario", metavar="NAME", help="Runs of this scenario: its path, or the stem of its file.")
+@click.option(
+    "--tag", metavar="TAG", multiple=True, help="Runs with this tag, key or key=value; repeatable, all of them."
+)
 @click.option("--warnings/--no-warnings", default=None, help="Runs with warnings, or without; hints are none.")
 @click.option("--since", metavar="TIME", help="Runs created at that time or later; UTC if it names no zone.")
 @click.option("--before", metavar="TIME", help="Runs created before that time.")
@@ -63,19 +85,22 @@ runs.add_command(restore)
 @markdown_option
 @json_option
 def list_command(runs_dir: str | None, markdown: bool, as_json: bool, **filters: Any) -> None:
-    """List runs, newest first; one that can not be read is listed with what is wrong.
+    """List runs of all kinds, newest first; one that can not be read is listed with what is wrong.
+
+    A run whose process is gone is shown as killed, with what it did until then, from the next list on.
 
     The index that makes this quick is kept below the folder of the runs.  Where it can not be, every run is read.
     """
     from flowtime.cli.console import print_json
     from flowtime.cli.runs_text import print_runs
     from flowtime.runs.query import parse_query
-    from flowtime.runs.registry import Registry
+    from flowtime.tracking.live.live_runs import open_registry
 
     settings = settings_from(runs_dir=runs_dir)
     query = parse_query(_asked(filters))
-    with Registry(Path(settings.runs_dir), clock=now) as registry:
+    with open_registry(Path(settings.runs_dir), clock=now) as registry:
         page = registry.page(query, check="all")
+        registry.require_known(query)
         _require_templates(registry, query.templates, settings)
     if page.note is not None:
         click.echo(f"note: {page.note}", err=True)
@@ -90,6 +115,7 @@ def _asked(filters: dict[str, Any]) -> dict[str, str | Sequence[str]]:
     warnings = filters.pop("warnings")
     texts: dict[str, Any] = {
         "template": filters.pop("template") or None,
+        "tag": filters.pop("tag") or None,
         "warnings": None if warnings is None else str(warnings).lower(),
         "inputHash": filters.pop("input_hash"),
         "page": str(filters.pop("page")),
@@ -124,14 +150,21 @@ def _require_templates(registry: Registry, templates: Sequence[str], settings: S
 @markdown_option
 @json_option
 def show(run: str, runs_dir: str | None, markdown: bool, as_json: bool) -> None:
-    """Show what RUN is: its template and parameters, its hashes, its files, its warnings."""
+    """Show what RUN is: its template and parameters, its hashes, its files, its warnings.
+
+    Of a tracked run its configuration, its environment, its steps and how it ended; with --json its record.
+    """
     from flowtime.bundle import open_bundle
     from flowtime.cli.console import print_json
     from flowtime.cli.runs_text import print_run_details
     from flowtime.orchestration import describe_run
     from flowtime.runs import find_run
 
-    bundle = open_bundle(find_run(Path(settings_from(runs_dir=runs_dir).runs_dir), run))
+    folder = find_run(Path(settings_from(runs_dir=runs_dir).runs_dir), run)
+    if is_tracked_run(folder):
+        print_tracked(folder, markdown=markdown, as_json=as_json)
+        return
+    bundle = open_bundle(folder)
     envelope = describe_run(bundle, was_reused=False)
     if as_json:
         print_json(envelope)
@@ -148,11 +181,13 @@ def show(run: str, runs_dir: str | None, markdown: bool, as_json: bool) -> None:
 def delete(run_ids: tuple[str, ...], purge: bool, empty_trash: bool, runs_dir: str | None, as_json: bool) -> None:
     """Move runs into the trash, from where `flowtime runs restore` brings them back.
 
-    Only ids are taken here, and only folders whose run.json can be read are moved.  All are checked before the
-    first one is.
+    Only ids are taken here, and only folders whose run.json can be read are moved, not those of runs that are going
+    on or are pinned.  All are checked before the first one is.
     """
     from flowtime.cli.console import print_json
     from flowtime.runs import trash
+    from flowtime.runs.retention import require_ended
+    from flowtime.tracking.live.holding import hold_ended
 
     if bool(run_ids) == empty_trash:
         raise click.UsageError("Give the ids of runs, or --empty-trash.")
@@ -160,6 +195,7 @@ def delete(run_ids: tuple[str, ...], purge: bool, empty_trash: bool, runs_dir: s
     if empty_trash:
         deleted = trash.empty_trash(root)
     else:
+        require_ended(root, run_ids, hold_ended)
         deleted = trash.delete_runs(root, run_ids, purge=purge, clock=now, entropy=token_bytes)
     if as_json:
         print_json({"deleted": deleted})
@@ -214,7 +250,8 @@ def compare(
 ) -> None:
     """Compare run A with run B: what they were made of, their parameters, every series, every node.
 
-    Two numbers are equal where |a - b| <= atol + rtol * |a|.
+    Two numbers are equal where |a - b| <= atol + rtol * |a|.  Of tracked runs it shows what they were made with, how
+    long each step took, and the figures of their summaries.
     """
     from flowtime.bundle import open_bundle
     from flowtime.bundle.comparison import Tolerance, compare_runs
@@ -223,7 +260,11 @@ def compare(
     from flowtime.runs import find_run
 
     root = Path(settings_from(runs_dir=runs_dir).runs_dir)
-    left, right = (open_bundle(find_run(root, word)) for word in (a, b))
+    folders = [find_run(root, word) for word in (a, b)]
+    if any(map(is_tracked_run, folders)):
+        is_same = print_tracked_comparison(*folders, markdown=markdown, as_json=as_json)
+        context.exit(1 if exit_code and not is_same else 0)
+    left, right = map(open_bundle, folders)
     comparison = compare_runs(left, right, Tolerance(rtol, atol))
     if as_json:
         print_json(comparison)

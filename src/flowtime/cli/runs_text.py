@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from flowtime.runs.query import RunPage
     from flowtime.runs.trash import TrashedRun
 
-__all__ = ["print_comparison", "print_run_details", "print_runs", "print_trash"]
+__all__ = ["bytes_text", "moment_text", "print_comparison", "print_run_details", "print_runs", "print_trash"]
 
-COLUMNS = ("run", "created (UTC)", "mode", "template", "bins", "series", "warnings", "status")
+# Columns of flow runs alone and of tracked runs alone stand where there are such runs on the page.
+COLUMNS = (
+    *("run", "created (UTC)", "mode", "template", "bins", "series"),
+    *("scenario", "steps", "elapsed", "tags", "warnings", "status"),
+)
 TRASH_COLUMNS = ("run", "deleted (UTC)", "created (UTC)", "mode", "template", "folder in the trash")
+OF_FLOWS = frozenset({"bins", "series"})
+OF_TRACKED = frozenset({"scenario", "steps", "elapsed", "tags"})
 # What a narrow terminal does without, the least missed first.
-DROPPABLE = ("series", "bins", "mode", "warnings", "status")
+DROPPABLE = ("tags", "series", "bins", "scenario", "mode", "warnings", "elapsed", "created (UTC)", "status")
 SHOWN_DIFFERENCES = 20
 SHOWN_HASH = len("sha256:") + 12
 
@@ -36,7 +42,8 @@ def print_runs(page: RunPage, *, as_markdown: bool) -> None:
         return
     first = (page.page - 1) * page.page_size + 1
     title = f"runs {first:,} to {first + len(page.items) - 1:,} of {page.total_count:,}"
-    _table(title, COLUMNS, [_run_row(run) for run in page.items], as_markdown, DROPPABLE)
+    columns, rows = _run_table(page.items)
+    _table(title, columns, rows, as_markdown, DROPPABLE)
     for run in page.items:
         if run.problem is not None:
             click.echo(f"broken: {run.run_id}: {run.problem}")
@@ -47,8 +54,8 @@ def print_trash(trashed: Sequence[TrashedRun], *, as_markdown: bool) -> None:
     rows = [
         (
             run.run_id,
-            _moment(run.deleted_utc),
-            _moment(run.created_utc),
+            moment_text(run.deleted_utc),
+            moment_text(run.created_utc),
             run.mode or "-",
             run.template_id or "-",
             PurePath(run.trash).name,
@@ -66,7 +73,7 @@ def print_run_details(bundle: Bundle, envelope: RunEnvelope, *, as_markdown: boo
     facts = {
         "template": f"{run.template_id} {run.template_version}",
         "mode": run.mode,
-        "created": f"{_moment(run.created_utc)} UTC",
+        "created": f"{moment_text(run.created_utc)} UTC",
         "grid": f"{grid.bins:,} bins of {grid.bin_size} {grid.bin_unit}{starts}",
         "seed": _seed(envelope),
         "series": f"{len(run.series):,}",
@@ -131,20 +138,49 @@ def _print_differences(title: str, columns: Sequence[str], rows: Sequence[Sequen
     click.echo("")
 
 
-def _run_row(run: RunSummary) -> tuple[str, ...]:
-    return (
-        run.run_id,
-        _moment(run.created_utc),
-        run.mode or run.kind or "-",
-        run.template_id or "-",
-        "-" if run.bins is None else f"{run.bins:,}",
-        str(run.series_count) if run.series_count else "-",
-        str(run.warning_count) if run.warning_count else "-",
-        run.status,
-    )
+def _run_table(runs: Sequence[RunSummary]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the columns that say something of these runs, and a row of each run."""
+    tracked = [run.pipeline is not None for run in runs]
+    names = [name for name in COLUMNS if not (name in OF_TRACKED and not any(tracked))]
+    names = [name for name in names if not (name in OF_FLOWS and all(tracked))]
+    cells = [_run_cells(run) for run in runs]
+    # Few runs have a scenario or tags.
+    names = [name for name in names if name not in ("scenario", "tags") or any(row[name] != "-" for row in cells)]
+    what = "pipeline" if all(tracked) else "template or pipeline" if any(tracked) else "template"
+    columns = tuple(what if name == "template" else name for name in names)
+    return columns, [tuple(row[name] for name in names) for row in cells]
 
 
-def _moment(text: str | None) -> str:
+def _run_cells(run: RunSummary) -> dict[str, str]:
+    from flowtime.tracking.report.progress_text import duration_text
+
+    return {
+        "run": run.run_id,
+        "created (UTC)": moment_text(run.created_utc),
+        "mode": run.mode or run.kind or "-",
+        "template": run.template_id or run.pipeline or "-",
+        "bins": "-" if run.bins is None else f"{run.bins:,}",
+        "series": str(run.series_count) if run.series_count else "-",
+        "scenario": run.scenario or "-",
+        "steps": "-" if run.steps_total is None else f"{run.steps_done}/{run.steps_total}",
+        "elapsed": "-" if run.elapsed_seconds is None else duration_text(run.elapsed_seconds),
+        "tags": " ".join(f"{key}={value}" if value else key for key, value in run.tags.items()) or "-",
+        "warnings": str(run.warning_count) if run.warning_count else "-",
+        "status": run.status,
+    }
+
+
+def bytes_text(size: int) -> str:
+    """Return a number of bytes as ``12 B``, ``3.4 MB`` or ``5.6 GB``."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:,.3g} TB"
+
+
+def moment_text(text: str | None) -> str:
     """Render a time in UTC by the second; one that is no time as it stands."""
     from flowtime.runs.times import parse_utc
 

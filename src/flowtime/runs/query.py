@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 
 from flowtime.errors import ParameterError
-from flowtime.runs.summary import RunStatus, RunSummary
+from flowtime.runs.summary import RunKind, RunStatus, RunSummary
 from flowtime.runs.times import parse_utc
 
-__all__ = ["MAX_PAGE_SIZE", "MODES", "STATUSES", "RunMode", "RunPage", "RunQuery", "parse_query"]
+__all__ = ["KINDS", "MAX_PAGE_SIZE", "MODES", "STATUSES", "RunMode", "RunPage", "RunQuery", "parse_query"]
 
 RunMode: TypeAlias = Literal["simulation", "telemetry"]
 
+KINDS: tuple[str, ...] = get_args(RunKind)
 MODES: tuple[str, ...] = get_args(RunMode)
 STATUSES: tuple[str, ...] = get_args(RunStatus)
 MAX_PAGE_SIZE = 200
@@ -28,13 +29,18 @@ _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Filters, which all must hold, and a page of ``page_size`` runs, counted from 1.
 
-    ``templates``: any of these ids; ``since`` is included, ``before`` is not; ``input_hash``: its first digits,
-    at least four.  Raises ParameterError for a value that no run can have.
+    ``templates``: any of these ids; ``scenario``: the path of its file, or the stem of its name; ``tags``: all of
+    these, ``key`` or ``key=value``; ``since`` is included, ``before`` is not; ``input_hash``: its first digits, at
+    least four.  Raises ParameterError for a value that no run can have.
     """
 
     templates: tuple[str, ...] = ()
+    kind: RunKind | None = None
     mode: RunMode | None = None
     status: RunStatus | None = None
+    pipeline: str | None = None
+    scenario: str | None = None
+    tags: tuple[str, ...] = ()
     has_warnings: bool | None = None
     since: datetime | None = None
     before: datetime | None = None
@@ -44,11 +50,15 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def __post_init__(self) -> None:
         """Check every value: a filter that can not match would look like a list without runs."""
+        _choice("kind", self.kind, KINDS)
         _choice("mode", self.mode, MODES)
         _choice("status", self.status, STATUSES)
         for name, moment in (("since", self.since), ("before", self.before)):
             if moment is not None and moment.tzinfo is None:
                 raise _wrong(name, moment, "a time with its zone")
+        for tag in self.tags:
+            if not tag.partition("=")[0]:
+                raise _wrong("tag", tag, "a key, or key=value")
         if self.since is not None and self.before is not None and self.since >= self.before:
             raise _wrong("before", self.before.isoformat(), f"a time after {self.since.isoformat()}")
         if self.input_hash is not None and _HASH.fullmatch(self.input_hash) is None:
@@ -81,8 +91,9 @@ class RunPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def parse_query(values: Mapping[str, str | Sequence[str]]) -> RunQuery:
     """Return the query that texts from outside ask for, named as in JSON.
 
-    Names: ``template`` (may be several), ``mode``, ``status``, ``warnings`` (``true``, ``false``), ``since``,
-    ``before`` (ISO 8601, UTC without a zone), ``inputHash``, ``page`` and ``pageSize``.  Raises ParameterError for
+    Names: ``template`` and ``tag`` (may be several), ``kind``, ``mode``, ``status``, ``pipeline``, ``scenario``,
+    ``warnings`` (``true``, ``false``), ``since``, ``before`` (ISO 8601, UTC without a zone), ``inputHash``, ``page``
+    and ``pageSize``.  Raises ParameterError for
     a name that is none of these (``parameter.unknown_filter``) and for a value that none can have
     (``parameter.filter_value``).
     """
@@ -128,8 +139,12 @@ def _number(name: str, value: str | Sequence[str]) -> int:
 _READERS: Mapping[str, tuple[str, Callable[[str, str | Sequence[str]], object]]] = MappingProxyType(
     {
         "template": ("templates", _texts),
+        "kind": ("kind", _text),
         "mode": ("mode", _text),
         "status": ("status", _text),
+        "pipeline": ("pipeline", _text),
+        "scenario": ("scenario", _text),
+        "tag": ("tags", _texts),
         "warnings": ("has_warnings", _flag),
         "since": ("since", _moment),
         "before": ("before", _moment),

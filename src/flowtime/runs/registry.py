@@ -6,22 +6,23 @@ written to; what it finds enters the index, so that a page of 10,000 runs is not
 
 from __future__ import annotations
 
+import difflib
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import msgspec
 
-from flowtime.errors import StorageError
+from flowtime.errors import ParameterError, StorageError
 from flowtime.runs.folders import FileStamp, folder_names, run_stamp
-from flowtime.runs.index import RunIndex, index_path
+from flowtime.runs.index import Known, RunIndex, index_path
 from flowtime.runs.query import RunPage, RunQuery
-from flowtime.runs.summary import RunSummary, read_summary
+from flowtime.runs.summary import RunStatus, RunSummary, read_summary
 from flowtime.storage import locked
 
-__all__ = ["Check", "IndexReport", "Registry"]
+__all__ = ["Check", "IndexReport", "Judge", "Judgement", "Registry"]
 
 T = TypeVar("T")
 Check: TypeAlias = Literal["some", "all"]
@@ -48,18 +49,39 @@ class IndexReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     note: str | None
 
 
+class Judgement(NamedTuple):
+    """What a run that its run.json calls running is now; what is None is as in run.json.
+
+    ``was_written``: it is dead, and its run.json says so now and is to be read again.  ``session_seconds``: how long
+    it has been running since it was begun or last taken up again.
+    """
+
+    status: RunStatus
+    was_written: bool = False
+    steps_done: int | None = None
+    steps_total: int | None = None
+    session_seconds: float | None = None
+
+
+# Given the folder of a run and the status in its run.json, which is running or pending.  Raises nothing.
+Judge: TypeAlias = Callable[[Path, RunStatus], Judgement]
+
+
 class Registry:
     """The runs of one root.  A context manager, for one thread; opening it takes a millisecond.
 
-    ``clock`` gives aware times.  Where the index can not be kept (no right to write, no room), every run is read
-    instead: the same lists, slower, and ``note`` says why.
+    ``clock`` gives aware times.  ``judge`` looks after runs that are going on, at every list; without one they have
+    the status that their run.json says (``flowtime.tracking.live.live_runs.open_registry`` has one).  Where the
+    index can not be kept (no right to write, no room), every run is read instead: the same lists, slower, and ``note``
+    says why.
     """
 
-    def __init__(self, root: Path, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, root: Path, *, clock: Callable[[], datetime], judge: Judge | None = None) -> None:
         """Point at a root; nothing is read yet."""
         self.note: str | None = None
         self._root = root
         self._clock = clock
+        self._judge = judge
         self._index: RunIndex | None = None
         self._is_kept = False
         self._was_discarded = False
@@ -84,16 +106,42 @@ class Registry:
 
         Folders that came or went since the last list are noticed, whoever made or removed them.  A run.json that
         was written to in place is noticed where its run is on the page, and among the 1,000 runs whose turn it is
-        to be looked at; ``all`` looks at every one.  Raises StorageError when the root can not be read.
+        to be looked at; ``all`` looks at every one.  Runs that are going on are always looked at.  Raises
+        StorageError when the root can not be read.
         """
         return self._guarded(lambda index: self._page(index, query, check))
 
     def template_ids(self) -> tuple[str, ...]:
         """Return the ids of all templates that there are runs of."""
+        return self.known("template")
+
+    def known(self, what: Known) -> tuple[str, ...]:
+        """Return the values that runs have of something that lists are filtered by.
+
+        Scenarios are paths and their stems, tags keys and ``key=value``.
+        """
 
         def work(index: RunIndex) -> tuple[str, ...]:
             self._refresh(index, "some")
-            return tuple(sorted(index.templates()))
+            return tuple(sorted(index.known(what)))
+
+        return self._guarded(work)
+
+    def require_known(self, query: RunQuery) -> None:
+        """Raise ParameterError for a pipeline, a scenario or a tag of a query that no run has: it is misspelt."""
+        asked: list[tuple[Known, str | None]] = [("pipeline", query.pipeline), ("scenario", query.scenario)]
+        for what, value in [*asked, *(("tag", tag) for tag in query.tags)]:
+            if value is not None and value not in (known := self.known(what)):
+                close = difflib.get_close_matches(value, known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"`flowtime runs list --json` shows every {what}"
+                raise ParameterError(f"no run has the {what} {value!r}", code="parameter.filter_value", hint=hint)
+
+    def all_runs(self, query: RunQuery) -> tuple[RunSummary, ...]:
+        """Return the runs of all pages of a query, newest first, each run.json looked at."""
+
+        def work(index: RunIndex) -> tuple[RunSummary, ...]:
+            self._attend(index, self._refresh(index, "all"))
+            return tuple(self._placed(run, None) for run in index.select(query, is_paged=False))
 
         return self._guarded(work)
 
@@ -103,19 +151,59 @@ class Registry:
 
     def _page(self, index: RunIndex, query: RunQuery, check: Check) -> RunPage:
         fresh = self._refresh(index, check)
+        views = self._attend(index, fresh)
         items = index.select(query)
         # What is shown is always looked at; what that changes may bring others onto the page.
         while stale := self._changed(index.stamps_of(run.run_id for run in items if run.run_id not in fresh)):
             self._read(index, stale)
             fresh |= stale
+            views = self._attend(index, fresh)
             items = index.select(query)
         return RunPage(
-            items=tuple(msgspec.structs.replace(run, path=str(self._root / run.run_id)) for run in items),
+            items=tuple(self._placed(run, views.get(run.run_id)) for run in items),
             total_count=index.count(query),
             page=query.page,
             page_size=query.page_size,
             note=self.note,
         )
+
+    def _placed(self, run: RunSummary, view: Judgement | None) -> RunSummary:
+        """Return a run with its path below the root as it was given, and how far it is."""
+        path = str(self._root / run.run_id)
+        if view is None:
+            return msgspec.structs.replace(run, path=path)
+        return msgspec.structs.replace(
+            run,
+            path=path,
+            steps_done=run.steps_done if view.steps_done is None else view.steps_done,
+            steps_total=run.steps_total if view.steps_total is None else view.steps_total,
+            elapsed_seconds=None
+            if view.session_seconds is None
+            else (run.elapsed_seconds or 0.0) + view.session_seconds,
+        )
+
+    def _attend(self, index: RunIndex, fresh: set[str]) -> dict[str, Judgement]:
+        """Look after the runs that are going on, as far as the index knows; return what they are."""
+        live = index.live()
+        if not live:
+            return {}
+        stale = self._changed(index.stamps_of(row.name for row in live if row.name not in fresh))
+        if stale:
+            self._read(index, stale)
+            fresh |= stale
+            live = index.live()
+        if self._judge is None:
+            return {}
+        views = {row.name: self._judge(self._root / row.name, row.recorded) for row in live}
+        written = {name for name, view in views.items() if view.was_written}
+        turned = {row.name for row in live if row.name not in written and views[row.name].status != row.status}
+        if written or turned:
+            with index.writing():
+                for name in written:
+                    self._read_one(index, name)
+                for name in turned:
+                    index.judged(name, views[name].status)
+        return {name: view for name, view in views.items() if name not in written}
 
     def _reindex(self, index: RunIndex) -> IndexReport:
         with index.writing():

@@ -32,6 +32,8 @@ __all__ = [
     "delete_runs",
     "empty_trash",
     "list_trash",
+    "move_to_trash",
+    "remove_for_good",
     "restore_runs",
 ]
 
@@ -142,6 +144,19 @@ def restore_runs(root: Path, wanted: Iterable[str]) -> tuple[RestoredRun, ...]:
         if os.path.lexists(root / run_id):
             raise _taken(run_id)
     return tuple(_restore(root, entry) for entry in entries)
+
+
+def move_to_trash(root: Path, run_id: str, *, clock: Callable[[], datetime], entropy: Callable[[int], bytes]) -> Path:
+    """Move one run, of a list and so known to be one, into the trash and return where it is.
+
+    ``clock`` and ``entropy`` as in ``delete_runs``.  Raises RunNotFoundError where it is gone, and StorageError.
+    """
+    return _move(root, safe_id(run_id, "run id"), f"{utc_stamp(clock())}-{entropy(4).hex()}")
+
+
+def remove_for_good(trashed: Path) -> None:
+    """Remove one folder of the trash, as ``move_to_trash`` returned it.  Raises StorageError."""
+    _remove([trashed])
 
 
 def _require_run(root: Path, run_id: str, there: set[str]) -> None:
