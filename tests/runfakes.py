@@ -178,3 +178,8 @@ def simulate(
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder by its relative path."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def hashed_files_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a run by its relative path but the log of its steps: it says when, so it has no hash."""
+    return {path: data for path, data in files_of(folder).items() if not path.startswith("tracking/")}

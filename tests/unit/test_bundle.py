@@ -15,7 +15,8 @@ from flowtime.bundle import Bundle, open_bundle
 from flowtime.errors import RunCorruptError, RunNotFoundError
 from flowtime.model import parse_model
 from flowtime.storage import sha256_array, sha256_bytes
-from runfakes import MODEL_TEXT, NAMES, FakeEngine, a_model, files_of, simulate
+from flowtime.tracking.run_files import FLOW_LOG
+from runfakes import MODEL_TEXT, NAMES, FakeEngine, a_model, files_of, hashed_files_of, simulate
 
 CSV_FILES = {f"series/{name}@{name.upper()}@DEFAULT.csv" for name in NAMES}
 PLAIN_FILES = {
@@ -45,7 +46,7 @@ def document(folder: Path, path: str) -> Any:
 )
 def test_the_folder_holds_these_files(tmp_path: Path, choice: str, expected: set[str]) -> None:
     simulate(tmp_path, run_id="one", series_csv=choice)
-    assert set(files_of(tmp_path / "one")) == expected
+    assert set(files_of(tmp_path / "one")) == expected | {FLOW_LOG}
 
 
 def test_auto_leaves_large_csvs_out(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_auto_leaves_large_csvs_out(tmp_path: Path) -> None:
 
 
 def test_no_file_has_a_byte_order_mark_or_a_carriage_return(folder: Path) -> None:
-    texts = {path: data for path, data in files_of(folder).items() if not path.endswith(".npy")}
+    texts = {path: data for path, data in hashed_files_of(folder).items() if not path.endswith(".npy")}
     assert [path for path, data in texts.items() if data.startswith(b"\xef\xbb\xbf") or b"\r" in data] == []
 
 
@@ -89,7 +90,7 @@ def test_without_csv_files_none_is_advertised(tmp_path: Path) -> None:
 
 
 def test_the_manifest_lists_every_other_file_with_its_hash(folder: Path) -> None:
-    files = files_of(folder)
+    files = hashed_files_of(folder)
     del files["manifest.json"]
     listed = document(folder, "manifest.json")["files"]
     expected = [{"path": path, "bytes": len(data), "hash": sha256_bytes(data)} for path, data in sorted(files.items())]

@@ -12,7 +12,7 @@ from flowtime.errors import ParameterError, RunConflictError, StorageError, Unsa
 from flowtime.orchestration import RunEnvelope
 from flowtime.runs import list_runs
 from flowtime.settings import Settings
-from runfakes import DAY_ONE, DAY_TWO, MODEL_TEXT, FakeEngine, a_model, files_of, rendered, simulate
+from runfakes import DAY_ONE, DAY_TWO, MODEL_TEXT, FakeEngine, a_model, files_of, hashed_files_of, rendered, simulate
 
 SLOWER = MODEL_TEXT.replace("2.5", "1.5")
 WITH_RNG = MODEL_TEXT + "rng: {kind: mt19937, seed: 5}\n"
@@ -171,7 +171,7 @@ def test_a_dry_run_writes_and_evaluates_nothing(tmp_path: Path) -> None:
 def test_a_dry_run_foretells_the_run(tmp_path: Path) -> None:
     foretold = plan(simulate(tmp_path, dry_run=True, run_id="one"))
     found = metadata(simulate(tmp_path, run_id="one"))
-    written = files_of(tmp_path / "one")
+    written = hashed_files_of(tmp_path / "one")
     assert (foretold.run_id, foretold.input_hash, foretold.grid) == ("one", found.input_hash, found.grid)
     assert {file.path for file in foretold.files} == set(written)
     assert 0.5 < foretold.estimated_bytes / sum(map(len, written.values())) < 2
@@ -267,7 +267,7 @@ def test_a_generator_that_we_do_not_have_is_not_replaced_by_ours(tmp_path: Path)
 def test_two_runs_on_two_days_differ_in_times_alone(tmp_path: Path) -> None:
     for place, day in (("here", DAY_ONE), ("there", DAY_TWO)):
         simulate(tmp_path / place, source=rendered(), run_id="one", seed=1, day=day)
-    here, there = (files_of(tmp_path / place / "one") for place in ("here", "there"))
+    here, there = (hashed_files_of(tmp_path / place / "one") for place in ("here", "there"))
     differing = {path for path in here if here[path] != there.get(path)}
     assert list(here) == list(there)
     assert differing == {"run.json", "manifest.json", "model/metadata.json", "model/provenance.json"}

@@ -20,6 +20,7 @@ from flowtime.bundle.documents import IndexFile, ManifestFile, MetadataFile, Pro
 from flowtime.model.spec import ModelSpec
 from flowtime.orchestration.envelope import RunEnvelope
 from flowtime.runs.query import RunPage
+from flowtime.runs.retention import PruneReport
 from flowtime.settings import Settings
 from flowtime.state.documents import Snapshot, Window
 from flowtime.state.overview import GraphAnswer, MetricsAnswer
@@ -30,6 +31,18 @@ from flowtime.telemetry.importing import ImportReport
 from flowtime.telemetry.manifest import CaptureManifest
 from flowtime.telemetry.verify import VerifyReport
 from flowtime.templates.spec import TemplateHeader
+from flowtime.tracking.perf.outcome import PerfOutcome
+from flowtime.tracking.records import (
+    PerformanceRecommendation,
+    PerformanceTestResult,
+    PipelineRunRecord,
+    StepExecutionEntry,
+    TelemetrySnapshot,
+)
+from flowtime.tracking.report.resumption import ResumePlan
+from flowtime.tracking.report.run_comparison import TrackedComparison
+from flowtime.tracking.report.run_report import RunReport
+from flowtime.tracking.report.run_status import StatusDocument
 
 __all__ = ["SCHEMAS", "main", "schema_texts", "write_schemas"]
 
@@ -47,6 +60,12 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "run-envelope": RunEnvelope,
         "run-page": RunPage,
         "run-comparison": RunComparison,
+        "run-status": StatusDocument,
+        "run-report": RunReport,
+        "tracked-run": PipelineRunRecord,
+        "resume-plan": ResumePlan,
+        "tracked-comparison": TrackedComparison,
+        "prune-report": PruneReport,
         "capture-manifest": CaptureManifest,
         "capture-report": CaptureReport,
         "capture-verify": VerifyReport,
@@ -58,6 +77,12 @@ SCHEMAS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "metrics": MetricsAnswer,
         "gap-plan": GapFile,
         "settings": Settings,
+        "perf": PerfOutcome,
+        "pipeline-run": PipelineRunRecord,
+        "step-execution": StepExecutionEntry,
+        "telemetry-snapshot": TelemetrySnapshot,
+        "recommendation": PerformanceRecommendation,
+        "performance-test": PerformanceTestResult,
     }
 )
 """The struct behind each schema file ``<name>.schema.json``."""

@@ -33,6 +33,7 @@ from flowtime.orchestration.run_watch import RunWatch
 from flowtime.runs import model_run_id, random_run_id, template_run_id, utc_text
 from flowtime.settings import SeriesCsv, Settings
 from flowtime.storage import StagingFolder, safe_id, sweep
+from flowtime.tracking.flow_steps import FlowSteps
 
 if TYPE_CHECKING:
     from flowtime.engine import Result
@@ -127,6 +128,7 @@ class _Steps(NamedTuple):
     compiler: Compiler
     report: Progress
     watch: RunWatch
+    log: FlowSteps
 
 
 def run_simulation(
@@ -158,7 +160,7 @@ def run_simulation(
         run_id=request.run_id,
     ) as watch:
         job = _prepare(request, source, (root, settings))
-        steps = _Steps(compiler or _compile_with_engine, progress or _no_progress, watch)
+        steps = _Steps(compiler or _compile_with_engine, progress or _no_progress, watch, FlowSteps())
         return _plan(job, steps) if request.dry_run else _run(job, steps, (clock, entropy))
 
 
@@ -254,7 +256,8 @@ def _find_reusable(job: _Job, target: Path | None) -> Bundle | None:
 
 def _compile(job: _Job, steps: _Steps) -> Compiled:
     steps.report("compile", 0, 1)
-    compiled = steps.compiler(job.model, job.rng.seed if job.rng is not None and job.rng.sampled else None)
+    with steps.log.step("compile"):
+        compiled = steps.compiler(job.model, job.rng.seed if job.rng is not None and job.rng.sampled else None)
     steps.report("compile", 1, 1)
     topology = job.model.spec.topology
     steps.watch.validated(len(topology.nodes) if topology is not None else 0)
@@ -264,7 +267,7 @@ def _compile(job: _Job, steps: _Steps) -> Compiled:
 def _evaluate(job: _Job, steps: _Steps) -> Result:
     compiled = _compile(job, steps)
     steps.report("evaluate", 0, 1)
-    with steps.watch.evaluation(job.model.spec.grid):
+    with steps.log.step("evaluate"), steps.watch.evaluation(job.model.spec.grid):
         # Every run asks for its warnings, and they look at what flows over edges, which are metrics.
         result = compiled.evaluate(with_metrics=True)
     steps.report("evaluate", 1, 1)
@@ -285,7 +288,10 @@ def _publish(job: _Job, result: Result, name: tuple[str, str], steps: _Steps) ->
         notes=(*job.notes, *check_mode(job.origin.mode, job.model, result)),
     )
     with StagingFolder(job.root, run_id, job.settings.durability) as staging:
-        write_bundle(staging, content, progress=lambda done, total: steps.report("write", done, total))
+        with steps.log.step("write"):
+            write_bundle(staging, content, progress=lambda done, total: steps.report("write", done, total))
+        # After the manifest, which holds hashes: what says when and how long has none.
+        staging.write(*steps.log.file())
         sizes = [file.size for file in staging.files]
         steps.watch.artifacts(seed=job.rng.seed if job.rng else None, files=len(sizes), size=sum(sizes))
         steps.report("publish", 0, 1)
