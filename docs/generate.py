@@ -42,6 +42,7 @@ LANGUAGES = {
     ".toml": "toml",
     ".json": "json",
     ".jsonl": "json",
+    ".sh": "sh",
 }
 STATUSES = ("works", "noted")
 SIMPLE: Mapping[Any, str] = {
@@ -69,11 +70,12 @@ CODE_CALLS: Mapping[tuple[str, str], str] = {
     ("decode", "ChoiceReader"): "model.",
 }
 CODE = re.compile(
-    r"(?:model|expression|compile|template|parameter|storage|run|settings|usage|extra|flowtime|document|telemetry|gaps|state)\.[a-z_]+"
+    r"(?:model|expression|compile|template|parameter|storage|run|settings|usage|extra|flowtime|document|telemetry|gaps|state|perf)\.[a-z_]+"
 )
 # What looks like a code and is a file or a module.
 NO_CODES = frozenset(
-    {"flowtime.toml", "run.json", "model.yaml"} | {f"flowtime.{path.stem}" for path in SOURCE.iterdir()}
+    {"flowtime.toml", "run.json", "model.yaml", "perf.json", "perf.md", "perf.xml"}
+    | {f"flowtime.{path.stem}" for path in SOURCE.iterdir()}
 )
 WARNING = re.compile(r"[a-z]+([_-][a-z]+)+_?")
 
@@ -164,6 +166,18 @@ def simulated(words: str, _scratch: Path) -> str:
     return table(*comparison["tables"](figures)[words])
 
 
+def forecasts(words: str, _scratch: Path) -> str:
+    """Return one of the tables of how good the forecasts of runs are, from the figures that are stored."""
+    accuracy = runpy.run_path(str(DOCS / "eta_accuracy.py"))
+    return table(*accuracy["tables"](json.loads((DOCS / "data" / "eta_accuracy.json").read_text("utf-8")))[words])
+
+
+def trackers(words: str, _scratch: Path) -> str:
+    """Return one of the tables of the comparison with other trackers, from the figures that are stored."""
+    peers = runpy.run_path(str(DOCS / "tracker_peers.py"))
+    return table(*peers["tables"](json.loads((DOCS / "data" / "tracker_peers.json").read_text("utf-8")))[words])
+
+
 def catalogue(_words: str, _scratch: Path) -> str:
     """Return the tables of the shipped templates."""
     text: str = runpy.run_path(str(DOCS / "template_tables.py"))["catalogue_text"]()
@@ -241,14 +255,25 @@ class _Screen(io.TextIOWrapper):
         """Return what was printed, without colors and spaces at the ends of lines."""
         self.flush()
         data = self.buffer.getvalue()  # type: ignore[attr-defined]
-        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode("utf-8"))
-        # A drawn id is made of time and chance; one stands for all.
-        plain = plain.replace("runs\\", "runs/")  # as Windows writes it
-        plain = re.sub(r"run_\d{8}T\d{6}Z_[0-9a-f]{8}", "run_20250303T080000Z_5e0b1c7a", plain)
-        plain = re.sub(r"~\d{8}T\d{6}Z-[0-9a-f]{8}", "~20250303T080000Z-5e0b1c7a", plain)
-        # So does one time for today's: what a page shows is the same on any day.
-        plain = re.sub(rf"{datetime.now(UTC):%Y-%m-%d} \d\d:\d\d:\d\d", "2025-03-03 08:00:00", plain)
-        return "\n".join(line.rstrip() for line in plain.rstrip().splitlines())
+        return as_on_any_day(data.decode("utf-8"))
+
+
+def as_on_any_day(printed: str) -> str:
+    """Return what was printed, without colors and spaces at the ends of lines, as it would be on any day."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)
+    # A drawn id is made of time and chance; one stands for all.
+    plain = plain.replace("runs\\", "runs/")  # as Windows writes it
+    plain = re.sub(r"run_\d{8}T\d{6}Z_[0-9a-f]{8}", "run_20250303T080000Z_5e0b1c7a", plain)
+    plain = re.sub(r"~\d{8}T\d{6}Z-[0-9a-f]{8}", "~20250303T080000Z-5e0b1c7a", plain)
+    plain = re.sub(r"\br0[0-9a-hjkmnp-tv-z]{24}\b", "r01jnpkw800k5v4m2x7c9d3fgh", plain)
+    # So do one time for today's, and one of a run for all short ones: what a page shows is the same on any day.
+    plain = re.sub(rf"{datetime.now(UTC):%Y-%m-%d} \d\d:\d\d:\d\d", "2025-03-03 08:00:00", plain)
+    plain = re.sub(r"\b\d\.\ds\b", "0.1s", plain)
+    plain = re.sub(r"\bafter \d+\.\d s\b", "after 0.1 s", plain)
+    plain = re.sub(
+        r"^machine: .*", "machine: of the machine 21 %, memory 15 MiB, disk free 71.1 GiB", plain, flags=re.M
+    )
+    return "\n".join(line.rstrip() for line in plain.rstrip().splitlines())
 
 
 # --- tables of what has a name ----------------------------------------------------------------------------------
@@ -307,6 +332,34 @@ def settings(_words: str, _scratch: Path) -> str:
         for row in settings_table()
     ]
     return table(("setting", "type", "default", "variable", "meaning"), rows)
+
+
+def advice(_words: str, _scratch: Path) -> str:
+    """Return the rules of advice."""
+    from flowtime.tracking.advice.advice_rules import Thresholds
+    from flowtime.tracking.advice.advice_table import RULES
+
+    usual = Thresholds()
+    sections = []
+    for rule in RULES.values():
+        window_s = rule.windows * usual.window_s
+        facts = [
+            ("fires when", rule.condition),
+            ("for", f"{window_s:.0f} s ({rule.windows:.2g} x `advice_window_s`)" if rule.windows else "at once"),
+            ("threshold", f"`advice_{rule.setting}` ({getattr(usual, rule.setting):g})"),
+            ("severity", rule.severity),
+            ("evidence", ", ".join(f"`{name}`" for name in rule.evidence)),
+        ]
+        actions = "\n".join(f"- {action}" for action in rule.actions)
+        sections.append(f"### {rule.id}\n\n{table(('', rule.id), facts)}\n\n{actions}")
+    return "\n\n".join(sections)
+
+
+def reasons(_words: str, _scratch: Path) -> str:
+    """Return why a performance test got the verdict it got."""
+    from flowtime.tracking.perf.results import REASONS
+
+    return table(("reason", "meaning"), [(f"`{code}`", meaning) for code, meaning in REASONS])
 
 
 def shipped(_words: str, _scratch: Path) -> str:
@@ -528,9 +581,13 @@ KINDS: Mapping[str, Callable[[str, Path], str]] = {
         terminal,
         series,
         simulated,
+        forecasts,
+        trackers,
         catalogue,
         functions,
         settings,
+        advice,
+        reasons,
         shipped,
         metrics,
         warnings,

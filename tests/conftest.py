@@ -20,9 +20,11 @@ KEPT = frozenset({"FLOWTIME_KERNEL_CACHE_DIR"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many random models the engine is compared with the oracle on."""
+    """How many random models the engine is compared with the oracle on, and how often a tracked run is killed."""
     text = "random models to compare with the slow oracle (tests/property/test_random_models.py)"
     parser.addoption("--models", type=int, default=200, metavar="N", help=text)
+    text = "processes to kill while they log (tests/e2e/test_tracker_kill.py)"
+    parser.addoption("--kills", type=int, default=25, metavar="N", help=text)
 
 
 @pytest.fixture(autouse=True, scope="session")
