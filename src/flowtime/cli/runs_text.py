@@ -141,11 +141,13 @@ def _print_differences(title: str, columns: Sequence[str], rows: Sequence[Sequen
 def _run_table(runs: Sequence[RunSummary]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the columns that say something of these runs, and a row of each run."""
     tracked = [run.pipeline is not None for run in runs]
-    names = [name for name in COLUMNS if not (name in OF_TRACKED and not any(tracked))]
-    names = [name for name in names if not (name in OF_FLOWS and all(tracked))]
     cells = [_run_cells(run) for run in runs]
+    silent = set() if any(tracked) else set(OF_TRACKED)
+    if all(tracked):
+        silent |= OF_FLOWS
     # Few runs have a scenario or tags.
-    names = [name for name in names if name not in ("scenario", "tags") or any(row[name] != "-" for row in cells)]
+    silent.update(name for name in ("scenario", "tags") if all(row[name] == "-" for row in cells))
+    names = [name for name in COLUMNS if name not in silent]
     what = "pipeline" if all(tracked) else "template or pipeline" if any(tracked) else "template"
     columns = tuple(what if name == "template" else name for name in names)
     return columns, [tuple(row[name] for name in names) for row in cells]

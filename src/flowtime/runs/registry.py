@@ -195,15 +195,20 @@ class Registry:
         if self._judge is None:
             return {}
         views = {row.name: self._judge(self._root / row.name, row.recorded) for row in live}
+        known = {row.name: row.status for row in live}
+        self._keep_judged(index, views, {name for name, view in views.items() if view.status != known[name]})
+        return {name: view for name, view in views.items() if not view.was_written}
+
+    def _keep_judged(self, index: RunIndex, views: dict[str, Judgement], turned: set[str]) -> None:
+        """Put into the index what was judged: runs that got their last record are read, others have another status."""
         written = {name for name, view in views.items() if view.was_written}
-        turned = {row.name for row in live if row.name not in written and views[row.name].status != row.status}
-        if written or turned:
-            with index.writing():
-                for name in written:
-                    self._read_one(index, name)
-                for name in turned:
-                    index.judged(name, views[name].status)
-        return {name: view for name, view in views.items() if name not in written}
+        if not written and not turned:
+            return
+        with index.writing():
+            for name in written:
+                self._read_one(index, name)
+            for name in turned - written:
+                index.judged(name, views[name].status)
 
     def _reindex(self, index: RunIndex) -> IndexReport:
         with index.writing():
