@@ -305,6 +305,11 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (found["status"], found["sessions"], output(tmp_path).count(b"::step b")) == ("completed", 2, 2)
 
 
+def test_a_run_within_a_run_that_goes_on_has_steps_of_its_own(tmp_path: Path) -> None:
+    done = track(tmp_path, "--quiet", "--", "sh", "-c", 'echo "done: $FLOWTIME_STEPS_DONE"', FLOWTIME_STEPS_DONE="a,b")
+    assert (done.returncode, done.stdout) == (0, b"done: \n")
+
+
 def in_terminal(folder: Path, command: Sequence[str], typed: bytes = b"") -> tuple[int, bytes]:
     """Run a program in a terminal of its own; ``typed`` is typed in when it has printed ``ready``."""
     import pty

@@ -152,6 +152,25 @@ def test_a_dead_run_ended_when_it_was_last_heard_of(tmp_path: Path) -> None:
     assert (record.elapsed_seconds, step_of(run, "b")["durationSeconds"]) == (7.0, 2.0)
 
 
+def test_what_a_dead_run_knew_to_be_lost_stays_told(tmp_path: Path) -> None:
+    run = begun(tmp_path, strict=False)
+    run.log(loss="no number")
+    run._pulse.beat()
+    lost = run._pulse.dropped
+    record = bury(die(run))
+    assert record is not None
+    assert (lost > 0, record.dropped) == (True, lost)
+
+
+def test_a_run_killed_while_it_wrote_its_first_record_begins_again(tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    (folder / "tracking").mkdir(parents=True)
+    (folder / ".run.json.123.0a1b2c3d.tmp").write_bytes(b"{")
+    run = begun(tmp_path, run_id="one", resume=True)
+    run.finish()
+    assert document(run)["sessions"] == 1
+
+
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     run = begun(tmp_path, run_id="one")
     with run.step("a"):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 import flowtime
 from flowtime.errors import ParameterError, StorageError
-from flowtime.tracking import NullRun, read_record
+from flowtime.tracking import NullRun, TrackedRun, read_record
 from flowtime.tracking.guard import Guard
 from flowtime.tracking.live.keeper import ClockWatch
 from flowtime.tracking.live.live_page import LivePageWriter, read_live
@@ -91,6 +92,12 @@ def test_a_tracker_that_is_off_touches_nothing(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "runs").exists()
     assert tracking(len) is len
     assert not run.is_enabled
+
+
+@pytest.mark.parametrize("name", ["note", "step", "is_done", "skip", "artifact", "performance", "subscribe"])
+def test_a_tracker_that_is_off_takes_the_same_arguments(name: str) -> None:
+    on, off = (list(signature(getattr(kind, name)).parameters) for kind in (TrackedRun, NullRun))
+    assert on == off
 
 
 def test_calls_with_nonsense_are_counted_and_hurt_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

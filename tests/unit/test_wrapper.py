@@ -189,6 +189,12 @@ def test_last_lines_come_from_the_files(tmp_path: Path) -> None:
     assert last_output_lines(tmp_path / "none") == ()
 
 
+def test_last_lines_are_not_joined_across_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "output.head.log").write_bytes(b"old\n")
+    (tmp_path / "output.log").write_bytes(b"long ago\n" + b"x" * 100_000 + b"\nlast\n")
+    assert [line[:4] for line in last_output_lines(tmp_path)] == ["xxxx", "last"]
+
+
 @pytest.mark.parametrize(
     ("data", "lines"),
     [

@@ -145,7 +145,7 @@ class NullRun:
     def skip(self, id: str, reason: str | None = None) -> None:
         """Do nothing."""
 
-    def artifact(self, path: str | Path) -> None:
+    def artifact(self, path: str | Path, *, step: str | None = None) -> None:
         """Do nothing."""
 
     def performance(self, result: Mapping[str, Any]) -> None:

@@ -166,9 +166,9 @@ def _begin(request: RunRequest, folder: Path, guard: Guard, lock: RunLock) -> Se
 
 def _resume(request: RunRequest, folder: Path, guard: Guard, lock: RunLock) -> Session:
     if not is_tracked(folder):
-        if os.listdir(folder) != ["tracking"]:
+        if not all(name == "tracking" or _is_unfinished_record(name) for name in os.listdir(folder)):
             raise RunConflictError(f"{folder.name} is there and is no tracked run", hint="give another run id")
-        # Somebody was killed between making the folder and writing run.json.
+        # Somebody was killed between making the folder and writing run.json, or while writing it.
         return _begin(request, folder, guard, lock)
     from flowtime.tracking.live.burial import bury_locked
     from flowtime.tracking.log.event_reader import read_events
@@ -190,6 +190,11 @@ def _resume(request: RunRequest, folder: Path, guard: Guard, lock: RunLock) -> S
         end=None,
     )
     return _open(request, RunFiles(folder), guard, lock, document, table)
+
+
+def _is_unfinished_record(name: str) -> bool:
+    """Say whether a file is what ``write_atomic`` leaves of a run.json when it is killed."""
+    return name.startswith(".run.json.") and name.endswith(".tmp")
 
 
 def _as_recorded(table: StepTable, document: Mapping[str, Any]) -> None:

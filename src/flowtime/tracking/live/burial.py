@@ -31,13 +31,17 @@ _STREAMS = ("control", "samples", "notes")
 
 
 class _Remains(NamedTuple):
-    """What a dead run left: the events of its last session, when that began and when it was last heard of."""
+    """What a dead run left: the events of its last session, when that began and when it was last heard of.
+
+    ``dropped`` is what its last heartbeat knew to be lost.
+    """
 
     events: list[LogEvent]
     base_s: float
     started_ns: int
     last_wall_ns: int
     last_ns: int
+    dropped: int
     end: EndMark | None
 
     @property
@@ -98,11 +102,13 @@ def _remains(events: list[LogEvent], live: LivePage) -> _Remains:
     first = events[0] if events else None
     started_ns = 0 if first is None else first.monotonic_ns
     heard = [(event.monotonic_ns, event.wall_ns) for event in events]
+    dropped = 0
     if live.beat is not None and live.beat.monotonic_ns >= started_ns:
         heard.append((live.beat.monotonic_ns, live.beat.wall_ns))
+        dropped = live.beat.dropped
     last_ns, last_wall_ns = max(heard, default=(0, 0))
     base_s = 0.0 if first is None else float(first.data.get("elapsed", 0.0))
-    return _Remains(events, base_s, started_ns, last_wall_ns, last_ns, live.end)
+    return _Remains(events, base_s, started_ns, last_wall_ns, last_ns, dropped, live.end)
 
 
 def _is_begin(event: LogEvent) -> bool:
@@ -130,6 +136,7 @@ def _outcome(folder: Path, remains: _Remains, events: int) -> Outcome:
         recommendations=[event.data for event in remains.events if event.kind == Kind.ADVICE],
         perf_tests=[event.data for event in remains.events if event.kind == Kind.PERF],
         events=events,
+        dropped=remains.dropped,
     )
 
 

@@ -68,7 +68,7 @@ def _pieces(folder: Path, stream: str, writer: str) -> Iterator[bytes]:
         with file:
             if file.header is None:
                 continue
-            yield from _blocks(file) if segment.is_compacted else _windows(file, stream)
+            yield from _blocks(file) if file.name.is_compacted else _windows(file, stream)
 
 
 def _blocks(file: SegmentFile) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from flowtime.errors import PerfError
+from flowtime.settings import NO_SETTINGS
 
 __all__ = ["CaseFailure", "Side", "WorkerProcess"]
 
@@ -33,7 +34,7 @@ SINGLE_THREADED = (
 DROPPED = frozenset(
     {"PYTHONDONTWRITEBYTECODE", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC", "PYTHONDEVMODE"}
     # What is measured is nobody's child run, and does what it does unasked.
-    | {"FLOWTIME_RUN_DIR", "FLOWTIME_TRACKER"}
+    | NO_SETTINGS
 )
 
 

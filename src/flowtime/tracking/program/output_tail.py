@@ -139,9 +139,14 @@ def last_output_lines(folder: Path, count: int = 50) -> tuple[str, ...]:
 
 def _pieces_backwards(folder: Path) -> Iterator[bytes]:
     for path in reversed(output_files(folder)):
+        begin = 0
         with suppress(OSError), path.open("rb") as file:  # the writer may put it aside at any time
-            file.seek(max(0, os.fstat(file.fileno()).st_size - (1 << 16)))
+            begin = max(0, os.fstat(file.fileno()).st_size - (1 << 16))
+            file.seek(begin)
             yield file.read()
+        if begin:
+            # What lies before is not that which came before.
+            return
 
 
 def _seen(line: str) -> str:

@@ -133,7 +133,9 @@ def track_program(
     ).start()
     if started is not None and run.folder is not None:
         started(run.id, run.folder)
-    return _Wrapping(request, run).run({**environ, **_exported(run, done)}, folder)
+    # What an outer `flowtime track` told us of its run is nothing to this one's program.
+    outer = {name: value for name, value in environ.items() if name != STEPS_DONE}
+    return _Wrapping(request, run).run({**outer, **_exported(run, done)}, folder)
 
 
 def require_program(command: Sequence[str], environ: Mapping[str, str], folder: Path | None) -> None:
