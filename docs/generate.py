@@ -359,7 +359,7 @@ def reasons(_words: str, _scratch: Path) -> str:
     """Return why a performance test got the verdict it got."""
     from flowtime.tracking.perf.results import REASONS
 
-    return table(("reason", "meaning"), [(f"`{code}`", meaning) for code, meaning in REASONS])
+    return table(("reason", "meaning"), [(f"`{code}`", meaning) for code, meaning in REASONS.items()])
 
 
 def shipped(_words: str, _scratch: Path) -> str:

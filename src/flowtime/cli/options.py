@@ -29,6 +29,7 @@ __all__ = [
     "random_options",
     "read_model",
     "render_template",
+    "root_option",
     "run_argument",
     "settings_from",
     "stacked",
@@ -67,6 +68,13 @@ def model_argument(command: Command) -> Command:
 def run_argument(command: Command) -> Command:
     """Add the argument RUN, a run folder; the command receives ``run`` as a ``Path``."""
     return click.argument("run", metavar="RUN", type=click.Path(file_okay=False, path_type=Path))(command)
+
+
+def root_option(command: Command) -> Command:
+    """Add ``--runs-dir DIR``; the command receives ``runs_dir``, None where it was not given."""
+    return click.option(
+        "--runs-dir", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]"
+    )(command)
 
 
 def parameter_options(command: Command) -> Command:

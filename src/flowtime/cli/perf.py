@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flowtime.cli.options import json_option, now, settings_from
+from flowtime.cli.options import json_option, now, root_option, settings_from
 
 if TYPE_CHECKING:
     from flowtime.tracking.perf.drive import Means, Plan
@@ -21,9 +21,6 @@ WORK_FOLDER = ".perf"  # hidden, so that the registry takes it for no run
 MAX_SEED = 2**31
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-root_option = click.option(
-    "--runs-dir", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]"
-)
 markdown_flag = click.option("--markdown", is_flag=True, help="Print Markdown.")
 enforce_option = click.option("--enforce", is_flag=True, help="Exit with 1 on a soft breach or a missing baseline too.")
 

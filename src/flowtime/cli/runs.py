@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flowtime.cli.options import json_option, now, settings_from, template_folders
+from flowtime.cli.options import json_option, now, root_option, settings_from, template_folders
 from flowtime.cli.runs_keep import pin, prune, unpin
-from flowtime.cli.runs_options import markdown_option, root_option
+from flowtime.cli.runs_options import markdown_option
 from flowtime.cli.runs_profile import profile
 from flowtime.cli.runs_report import (
     export,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowtime.cli.options import json_option, now, settings_from
-from flowtime.cli.runs_options import root_option
+from flowtime.cli.options import json_option, now, root_option, settings_from
 
 if TYPE_CHECKING:
     from flowtime.runs.retention import PruneReport

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from flowtime.cli.options import settings_from
-from flowtime.cli.runs_options import root_option
+from flowtime.cli.options import root_option, settings_from
 
 __all__ = ["profile"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from flowtime.cli.options import json_option
-from flowtime.cli.runs_options import markdown_option, root_option
+from flowtime.cli.options import json_option, root_option
+from flowtime.cli.runs_options import markdown_option
 from flowtime.cli.runs_status import tracked_folder
 
 if TYPE_CHECKING:
@@ -89,10 +89,9 @@ def resume(context: click.Context, run: str, dry_run: bool, runs_dir: str | None
 
 def is_tracked_run(folder: Path) -> bool:
     """Say whether a run has a record of the tracker, which one of a model has not."""
-    from flowtime.runs.summary import read_summary
     from flowtime.tracking import is_tracked
 
-    return is_tracked(folder) and read_summary(folder).kind != "flow"
+    return is_tracked(folder)
 
 
 def print_tracked_comparison(a: Path, b: Path, *, markdown: bool, as_json: bool) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowtime.cli.options import json_option, settings_from
-from flowtime.cli.runs_options import markdown_option, root_option
+from flowtime.cli.options import json_option, root_option, settings_from
+from flowtime.cli.runs_options import markdown_option
 
 if TYPE_CHECKING:
     from flowtime.tracking.report.run_watch import WatchUpdate

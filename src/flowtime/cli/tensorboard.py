@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowtime.cli.options import json_option, settings_from
+from flowtime.cli.options import json_option, root_option, settings_from
 
 __all__ = ["tensorboard"]
 
@@ -20,9 +20,7 @@ __all__ = ["tensorboard"]
     help="Write into a folder below this one.  [default: `tensorboard` in the run]",
 )
 @click.option("--follow", is_flag=True, help="Go on until the run has ended.")
-@click.option(
-    "--runs-dir", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]"
-)
+@root_option
 @json_option
 def tensorboard(run: str, logdir: Path | None, follow: bool, runs_dir: str | None, as_json: bool) -> None:
     """Write RUN as event files of TensorBoard.

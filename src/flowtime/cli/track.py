@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowtime.cli.options import settings_from
+from flowtime.cli.options import root_option, settings_from
 
 if TYPE_CHECKING:
     from flowtime.tracking.program.wrapper import ProgramRequest, TrackedProgram
@@ -63,9 +63,7 @@ def _tags(_context: click.Context, _parameter: click.Parameter, words: tuple[str
     show_default=True,
     help="What records survive: a killed tracker; the machine, but for 100 ms; the machine.",
 )
-@click.option(
-    "--runs-dir", metavar="DIR", type=click.Path(file_okay=False), help="Folder of the runs.  [default: runs]"
-)
+@root_option
 @click.option("--quiet", is_flag=True, help="Print nothing but what the program prints.")
 @click.option("--json", "as_json", is_flag=True, help="At the end print the record as a line of JSON, to stderr.")
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)

@@ -14,6 +14,7 @@ from flowtime.tracking.guard import Guard
 from flowtime.tracking.null_run import NULL_RUN, NullRun
 from flowtime.tracking.opening import RunRequest, checked_request, open_session
 from flowtime.tracking.tracked_run import TrackedRun, entered_run
+from flowtime.tracking.tracked_step import COROUTINE, code_flags
 
 if TYPE_CHECKING:
     from flowtime.tracking.child_run import ChildRun
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Tracking", "current_run", "track", "track_child"]
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
-_COROUTINE = 0x80
 
 
 class Tracking:
@@ -69,7 +69,7 @@ class Tracking:
     def __call__(self, call: _Call) -> _Call:
         """Decorate a function, plain or async: each call of it is a run, found by ``current_run``."""
         request = self._request
-        if getattr(getattr(call, "__code__", None), "co_flags", 0) & _COROUTINE:
+        if code_flags(call) & COROUTINE:
 
             @wraps(call)
             async def awaiting(*args: Any, **values: Any) -> Any:

@@ -16,7 +16,7 @@ from flowtime.tracking.clock import SYSTEM_CLOCK, Clock, utc_text
 from flowtime.tracking.guard import Guard
 from flowtime.tracking.live.identity import RunLock, claim_folder, take_lock, this_owner, write_owner
 from flowtime.tracking.live.live_page import LivePageWriter
-from flowtime.tracking.log.event_log import EventLog
+from flowtime.tracking.log.event_log import DURABILITIES, EventLog
 from flowtime.tracking.log.log_format import Kind
 from flowtime.tracking.run_document import start_document
 from flowtime.tracking.run_files import RunFiles, is_tracked, plain, read_document, write_document
@@ -25,7 +25,6 @@ from flowtime.tracking.tracked_step import checked_step_id
 
 __all__ = ["RunRequest", "Session", "checked_request", "open_session", "runs_root"]
 
-_DURABILITIES = ("process", "batch", "power")
 _KINDS = ("pipeline", "perf")
 _NS = 1_000_000_000
 
@@ -91,8 +90,8 @@ def checked_request(
         config=plain(_mapping("config", config)),
         **others,
     )
-    if request.durability not in _DURABILITIES:
-        raise ParameterError(f"durability {request.durability!r} is none", hint=f"use {', '.join(_DURABILITIES)}")
+    if request.durability not in DURABILITIES:
+        raise ParameterError(f"durability {request.durability!r} is none", hint=f"use {', '.join(DURABILITIES)}")
     if request.kind not in _KINDS:
         raise ParameterError(f"kind {request.kind!r} is none", hint=f"use {' or '.join(_KINDS)}")
     if not request.interval_s > 0:

@@ -43,16 +43,12 @@ class RunFiles:
         "lock",
         "output",
         "owner",
-        "pinned",
         "profiles",
-        "record",
         "tracking",
     )
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.record = folder / "run.json"
-        self.pinned = folder / "pinned"
         self.output = folder / "output.log"
         self.profiles = folder / "profiles"
         self.tracking = folder / "tracking"

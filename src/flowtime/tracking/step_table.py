@@ -161,7 +161,7 @@ class StepTable:
             self._turn(row, status, wall_ns, monotonic_ns)
         for key, value in data.items():
             if key in _FIELDS:
-                setattr(row, _FIELDS[key], value)
+                setattr(row, key, value)
         return row
 
     def artifact(self, data: Mapping[str, Any]) -> None:
@@ -212,13 +212,7 @@ class StepTable:
             row.ended_wall_ns = wall_ns
 
 
-_FIELDS = {
-    "reason": "reason",
-    "done": "done",
-    "total": "total",
-    "profile": "profile",
-    "eta": "eta",
-}
+_FIELDS = frozenset({"reason", "done", "total", "profile", "eta"})
 
 
 def fold_steps(events: Iterable[TableEvent]) -> StepTable:

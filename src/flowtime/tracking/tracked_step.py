@@ -26,7 +26,7 @@ _Call = TypeVar("_Call", bound=Callable[..., Any])
 # Of the task or thread: a step that is entered inside another one is part of it; a new thread begins outside all.
 _STEP: ContextVar[Step | None] = ContextVar("flowtime_step", default=None)
 _MAX_ID = 200
-_COROUTINE = 0x80
+COROUTINE = 0x80
 _GENERATOR = 0x20
 
 
@@ -172,11 +172,16 @@ def checked_step_id(text: object) -> str:
     return text
 
 
+def code_flags(call: Callable[..., Any]) -> int:
+    """Return the flags of the code of a function, without the import of ``inspect``; 0 of what has none."""
+    return int(getattr(getattr(call, "__code__", None), "co_flags", 0))
+
+
 def stepped(run: TrackedRun, make: Callable[[], Step], step_id: str, retries: int) -> Callable[[_Call], _Call]:
     """Return the decorator of ``TrackedRun.stepped``: each call of the function is an attempt at the step."""
 
     def decorate(call: _Call) -> _Call:
-        flags = getattr(getattr(call, "__code__", None), "co_flags", 0)
+        flags = code_flags(call)
 
         @wraps(call)
         def plainly(*args: Any, **values: Any) -> Any:
@@ -203,7 +208,7 @@ def stepped(run: TrackedRun, make: Callable[[], Step], step_id: str, retries: in
                     return (yield from call(*args, **values))
             return None
 
-        if flags & _COROUTINE:
+        if flags & COROUTINE:
             return cast("_Call", awaiting)
         return cast("_Call", yielding if flags & _GENERATOR else plainly)
 

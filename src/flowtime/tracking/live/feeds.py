@@ -129,9 +129,7 @@ class TelemetryFeed:
 
     def tick(self, step_id: str | None, rate: float | None, elapsed_s: float) -> float:
         """Take one sample and return the seconds until the next one is due."""
-        sample = self._sampler.sample(step_id=step_id, steps_per_sec=rate)
-        self._tell("sample", sample)
-        self._waiting.append(sample)
+        self.last(step_id, rate)
         if self._advisor is not None or len(self._waiting) >= _SAMPLES_BEFORE_ADVICE:
             self._judge(self._advice)
         return self._sampler.next_interval(elapsed_s)
@@ -141,7 +139,7 @@ class TelemetryFeed:
         self._begun.append(step)
 
     def last(self, step_id: str | None, rate: float | None) -> None:
-        """Take the last sample."""
+        """Take one sample, and no advice on it yet."""
         sample = self._sampler.sample(step_id=step_id, steps_per_sec=rate)
         self._tell("sample", sample)
         self._waiting.append(sample)
@@ -222,11 +220,6 @@ class ForecastFeed:
             if row.attempts or row.status == "skipped":
                 forecaster.resumed(row.id, row.status, row.spent_ns / _NS)
         self._forecaster = forecaster
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether there is a forecaster."""
-        return self._forecaster is not None
 
     def tick(self, progress: Mapping[str, tuple[int, int | None]]) -> tuple[Forecast, bool] | None:
         """Return the forecast now, and whether it is one to be recorded; None before the history is loaded."""

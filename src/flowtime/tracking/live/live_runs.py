@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +40,10 @@ def judge_run(folder: Path, recorded: RunStatus) -> Judgement:
     if status != recorded:
         return Judgement(status, was_written=_was_buried(folder))
     beat = read_live(folder).beat
-    if beat is None:
-        return Judgement(status, session_seconds=session_seconds(folder))
     return Judgement(
         status,
-        steps_done=steps_completed(beat),
-        steps_total=beat.step_count,
+        steps_done=None if beat is None else steps_completed(beat),
+        steps_total=None if beat is None else beat.step_count,
         session_seconds=session_seconds(folder),
     )
 
@@ -64,7 +62,7 @@ def session_seconds(folder: Path) -> float | None:
 
     owner = read_owner(RunFiles(folder))
     began = None if owner is None else parse_utc(owner.created_utc)
-    return None if began is None else max(0.0, time.time() - began.replace(tzinfo=UTC).timestamp())
+    return None if began is None else max(0.0, time.time() - began.timestamp())
 
 
 def _was_buried(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from flowtime.tracking.log.log_format import (
     HEADER_BYTES,
     SCALAR_BYTES,
     SCALAR_STREAM,
+    TIMES,
     Mark,
     SegmentName,
     encode_header,
@@ -27,7 +28,6 @@ from flowtime.tracking.log.log_format import (
     encode_record,
     list_segments,
 )
-from flowtime.tracking.log.log_format import TIMES as _TIMES
 from flowtime.tracking.log.log_report import scan_segment
 from flowtime.tracking.log.resume import seal_file
 from flowtime.tracking.log.scalar_slots import shuffle
@@ -118,7 +118,7 @@ def _record_blocks(file: SegmentFile) -> Iterator[bytes]:
     parts: list[bytes] = []
     size = 0
     for record in read_records(file):
-        times = _TIMES.pack(record.wall_ns, record.monotonic_ns)
+        times = TIMES.pack(record.wall_ns, record.monotonic_ns)
         parts.append(encode_record(record.kind, record.sequence, times, record.text))
         size += len(parts[-1])
         if size >= _BLOCK_BYTES:

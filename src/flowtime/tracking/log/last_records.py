@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from flowtime.tracking.log.log_format import HEAD, HEADER_BYTES, RECORD_BYTES, STREAM_OF_KIND, TIMES, list_segments
-from flowtime.tracking.log.segment_file import SegmentFile, open_segment
+from flowtime.tracking.log.segment_file import SegmentFile, open_segments
 
 __all__ = ["LastRecord", "last_records"]
 
@@ -61,13 +61,8 @@ def last_records(
 
 def _pieces(folder: Path, stream: str, writer: str) -> Iterator[bytes]:
     """Yield the bytes of a stream from its end on, in pieces that begin with a record."""
-    for segment in reversed([item for item in list_segments(folder, (stream,)) if item.writer == writer]):
-        file = open_segment(segment)
-        if file is None:
-            continue
-        with file:
-            if file.header is None:
-                continue
+    for file in open_segments(reversed([item for item in list_segments(folder, (stream,)) if item.writer == writer])):
+        if file.header is not None:
             yield from _blocks(file) if file.name.is_compacted else _windows(file, stream)
 
 

@@ -22,7 +22,7 @@ from flowtime.tracking.log.log_format import (
     list_segments,
 )
 from flowtime.tracking.log.scalar_slots import CARRY_END, FLAGS_AT, KIND_AT, last_slots, unshuffle
-from flowtime.tracking.log.segment_file import SegmentFile, open_segment
+from flowtime.tracking.log.segment_file import SegmentFile, open_segments
 from flowtime.tracking.log.segment_reader import Slot, live_end, read_slots
 
 __all__ = ["LastValue", "ScalarColumns", "last_scalars", "last_values", "read_scalars"]
@@ -54,11 +54,8 @@ def read_scalars(folder: Path) -> dict[str, ScalarColumns]:
     columns: dict[str, ScalarColumns] = {}
     for writer, segments in groupby(list_segments(folder, (SCALAR_STREAM,)), key=attrgetter("writer")):
         found: dict[int, ScalarColumns] = {}
-        for segment in segments:
-            file = open_segment(segment)
-            if file is not None:
-                with file:
-                    _add_columns(file, found)
+        for file in open_segments(segments):
+            _add_columns(file, found)
         for key, column in found.items():
             name = names.name(writer, key)
             columns[name] = _merged(columns[name], column) if name in columns else column
@@ -87,13 +84,9 @@ def last_values(segments: list[SegmentName], known: Mapping[int, str]) -> dict[i
     Goes back from the end until every known key was seen, or a page began that carries the last values before it.
     """
     found: dict[int, LastValue] = {}
-    for segment in reversed(segments):
-        file = open_segment(segment)
-        if file is None:
-            continue
-        with file:
-            if file.header is not None and _look_back(file, known, found):
-                break
+    for file in open_segments(reversed(segments)):
+        if file.header is not None and _look_back(file, known, found):
+            break
     return found
 
 

@@ -19,9 +19,9 @@ from flowtime.tracking.clock import Clock
 from flowtime.tracking.log.log_format import (
     HEADER_BYTES,
     MARK_AT,
-    RAW_SUFFIX,
     Mark,
     SegmentHeader,
+    SegmentName,
     encode_header,
     encode_mark,
 )
@@ -167,7 +167,7 @@ class Shelf:
         )
         for _ in range(_MAX_TRIES):
             self.number += 1
-            path = self.folder / f"{self.writer}-{self.stream}-{self.number:06d}{RAW_SUFFIX}"
+            path = SegmentName(self.writer, self.stream, self.number, str(self.folder), is_compacted=False).path
             try:
                 return Segment(path, header, size)
             except FileExistsError:

@@ -9,7 +9,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 from zlib import crc32
 
@@ -23,7 +23,7 @@ from flowtime.tracking.log.log_format import (
     decode_mark,
 )
 
-__all__ = ["Block", "BlockHead", "Damage", "Faults", "SegmentFile", "open_segment", "pack_block"]
+__all__ = ["Block", "BlockHead", "Damage", "Faults", "SegmentFile", "open_segment", "open_segments", "pack_block"]
 
 _SIZES = struct.Struct("<III")
 # No block that we write comes near; a damaged size must not ask for all the memory there is.
@@ -164,6 +164,15 @@ class SegmentFile:
     def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()
+
+
+def open_segments(names: Iterable[SegmentName]) -> Iterator[SegmentFile]:
+    """Open segments one after the other, each closed before the next; those that are gone are passed over."""
+    for name in names:
+        file = open_segment(name)
+        if file is not None:
+            with file:
+                yield file
 
 
 def open_segment(name: SegmentName) -> SegmentFile | None:

@@ -25,11 +25,10 @@ def markdown_text(outcome: PerfOutcome) -> str:
     lines += [_row(columns), _row(["---"] + ["---:"] * (len(columns) - 2) + ["---"])]
     lines += [_row([*row[:-1], row[-1].replace(result.status, MARKS[result.status], 1)])
               for row, result in zip(rows, outcome.results, strict=True)]  # fmt: skip
-    meanings = dict(REASONS)
     seen = dict.fromkeys(result.reason for result in outcome.results if result.reason)
     if seen or outcome.notes:
         lines.append("")
-    lines += [f"- `{reason}`: {meanings.get(reason, reason)}" for reason in seen]
+    lines += [f"- `{reason}`: {REASONS.get(reason, reason)}" for reason in seen]
     lines += [f"- {note}" for note in outcome.notes]
     lines += ["", _host_line(outcome), ""]
     return "\n".join(lines)
@@ -98,7 +97,7 @@ def _junit_case(suite: ElementTree.Element, outcome: PerfOutcome, result: Perfor
     for name, value in facts.items():
         if value is not None:
             ElementTree.SubElement(properties, "property", name=name, value=_printable(str(value)))
-    message = _printable(dict(REASONS).get(result.reason or "", result.reason or ""))
+    message = _printable(REASONS.get(result.reason or "", result.reason or ""))
     if result.status == "failed":
         ElementTree.SubElement(case, "failure", message=message, type=result.reason or "failed")
     elif result.status == "no-baseline":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from types import MappingProxyType
 
 from flowtime.tracking.perf.judge import Judgement, Limits, estimate, judge, judge_apart, settle
 from flowtime.tracking.perf.outcome import CaseTurns, PerfOutcome
@@ -12,21 +13,23 @@ from flowtime.tracking.records import PerformanceTestResult
 __all__ = ["REASONS", "compared", "judged", "result_of", "without_baseline"]
 
 # What a reason code means, for people; those of guardrails too.
-REASONS: tuple[tuple[str, str], ...] = (
-    ("slower", "slower than the base by more than the limit"),
-    ("noisy_twin", "the base differs from itself by more than 3 %, so this says little"),
-    ("not_confirmed", "over the fail limit at first, not with fresh episodes added"),
-    ("too_few_episodes", "one episode says nothing about its own error"),
-    ("not_interleaved", "measured at another time than the base: drift of the host is not ruled out"),
-    ("no_base", "nothing to compare with was named"),
-    ("no_merge_base", "the base and the head have no commit in common"),
-    ("not_in_base", "the base can not run the case"),
-    ("base_wrong", "the base computes something else"),
-    ("version_changed", "the case means something else than in the base"),
-    ("not_in_head", "the case is gone"),
-    ("limit_broken", "over a limit on a host that can keep it"),
-    ("host_unfit", "over a limit, and so was the raw probe: the host is busy"),
-    ("counts", "does another number of fsyncs, renames or bytes than it must"),
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "slower": "slower than the base by more than the limit",
+        "noisy_twin": "the base differs from itself by more than 3 %, so this says little",
+        "not_confirmed": "over the fail limit at first, not with fresh episodes added",
+        "too_few_episodes": "one episode says nothing about its own error",
+        "not_interleaved": "measured at another time than the base: drift of the host is not ruled out",
+        "no_base": "nothing to compare with was named",
+        "no_merge_base": "the base and the head have no commit in common",
+        "not_in_base": "the base can not run the case",
+        "base_wrong": "the base computes something else",
+        "version_changed": "the case means something else than in the base",
+        "not_in_head": "the case is gone",
+        "limit_broken": "over a limit on a host that can keep it",
+        "host_unfit": "over a limit, and so was the raw probe: the host is busy",
+        "counts": "does another number of fsyncs, renames or bytes than it must",
+    }
 )
 NS = 1e-9
 

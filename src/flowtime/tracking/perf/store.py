@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import msgspec
 
 from flowtime.errors import StorageError
 from flowtime.storage.atomic import write_atomic
-from flowtime.tracking.entry import track
+from flowtime.tracking.entry import Tracking, track
 from flowtime.tracking.null_run import NullRun
 from flowtime.tracking.perf.outcome import PERF_FILE, PerfOutcome
 from flowtime.tracking.perf.report import junit_xml, markdown_text
@@ -20,14 +18,13 @@ from flowtime.tracking.tracked_run import TrackedRun
 __all__ = ["keep_outcome", "outcome_json", "perf_run"]
 
 
-@contextmanager
-def perf_run(root: Path, name: str, *, run_id: str | None, config: dict[str, Any]) -> Iterator[TrackedRun | NullRun]:
-    """Track a measurement as a run of its own; it ends as failed where the measurement breaks.
+def perf_run(root: Path, name: str, *, run_id: str | None, config: dict[str, Any]) -> Tracking | NullRun:
+    """Return a measurement as a tracked run of its own; it ends as failed where the measurement breaks.
 
     The tracker samples nothing meanwhile and gives no advice: it should not be what is measured.  Raises
     RunConflictError, UnsafeNameError and StorageError.
     """
-    with track(
+    return track(
         name,
         kind="perf",
         root=root,
@@ -36,8 +33,7 @@ def perf_run(root: Path, name: str, *, run_id: str | None, config: dict[str, Any
         sample=False,
         advice=False,
         initiator="flowtime perf",
-    ) as run:
-        yield run
+    )
 
 
 def keep_outcome(run: TrackedRun | NullRun, outcome: PerfOutcome) -> Path:

@@ -180,6 +180,20 @@ def resume_command(folder: Path) -> ResumeCommand:
     StorageError as ``read_document`` does.
     """
     document = read_document(folder)
+    command, place = _begun_with(folder, document)
+    config = document["config"]
+    words = [sys.executable, "-m", "flowtime", "track", "--resume", folder.name]
+    words += ["--runs-dir", str(folder.resolve().parent)]
+    for option, key in _KEPT_OPTIONS.items():
+        if config.get(key) is not None:
+            words += [option, str(config[key])]
+    if config.get("sample") is False:
+        words.append("--no-sample")
+    return ResumeCommand((*words, "--", *command), place)
+
+
+def _begun_with(folder: Path, document: Mapping[str, Any]) -> tuple[tuple[str, ...], Path]:
+    """Return the command that a run was begun with, and where; raises RunConflictError as ``resume_command``."""
     config = document.get("config") or {}
     command = config.get("command")
     if not isinstance(command, list) or not command:
@@ -189,15 +203,7 @@ def resume_command(folder: Path) -> ResumeCommand:
         )
     if document.get("status") == "completed":
         raise RunConflictError(f"run {folder.name} is completed", hint="begin a new run")
-    words = [sys.executable, "-m", "flowtime", "track", "--resume", folder.name]
-    words += ["--runs-dir", str(folder.resolve().parent)]
-    for option, key in _KEPT_OPTIONS.items():
-        if config.get(key) is not None:
-            words += [option, str(config[key])]
-    if config.get("sample") is False:
-        words.append("--no-sample")
-    place = Path(str(config.get("workingFolder") or "."))
-    return ResumeCommand((*words, "--", *map(str, command)), place)
+    return tuple(map(str, command)), Path(str(config.get("workingFolder") or "."))
 
 
 _KEPT_OPTIONS = {"--timeout": "timeoutSeconds", "--interval": "intervalSeconds", "--durability": "durability"}
@@ -286,9 +292,8 @@ def _as_begun(request: ProgramRequest) -> tuple[ProgramRequest, Path | None, tup
     request = replace(request, name=request.name or str(document["pipeline"]))
     if request.command:
         return request, None, done
-    begun = resume_command(folder)
-    command = begun.arguments[begun.arguments.index("--") + 1 :]
-    return replace(request, command=command), begun.folder, done
+    command, place = _begun_with(folder, document)
+    return replace(request, command=command), place, done
 
 
 def _config(request: ProgramRequest, folder: Path | None) -> dict[str, object]:
